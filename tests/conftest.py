@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make the clone importable under its collection name, wherever pytest is started from."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+COLLECTIONS = ROOT / ".ansible" / "collections"
+LINK = COLLECTIONS / "ansible_collections" / "ozone" / "openstack"
+
+if not LINK.exists():
+    LINK.parent.mkdir(parents=True, exist_ok=True)
+    LINK.symlink_to(ROOT, target_is_directory=True)
+sys.path.insert(0, str(COLLECTIONS))
+
+# Another `ansible_collections` may have been imported already (it is a namespace package: several directories, one name).
+if importlib.util.find_spec("ansible_collections") is not None:
+    import ansible_collections
+
+    if str(COLLECTIONS / "ansible_collections") not in list(ansible_collections.__path__):
+        ansible_collections.__path__.append(str(COLLECTIONS / "ansible_collections"))
