@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Action: one read-only probe of a node, compared with what cloud.yml wants on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.plan import decide, removals, unsupported
+from ansible_collections.ozone.openstack.plugins.plugin_utils.service import Services
+
+#: Operating systems that the roles were tested on (os-release(5): ID and VERSION_ID).
+SUPPORTED = {"debian": ["13"]}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no types
+    """``ozone.openstack.plan``: the module's documentation describes the options."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Render all services of the node, probe it once, and say what differs."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        services = Services(variables, self._templar, self._loader)
+        only = [str(name) for name in self._task.args.get("only") or []]
+        own = list(services.node["services"])
+        names = [name for name in services.cloud["services"] if name in own and (not only or name in only)]
+        wanted = {name: services.render(name)[0] for name in names}
+        probe = self._execute_module(
+            module_name="ozone.openstack.generation_info", module_args={}, task_vars=variables, tmp=tmp
+        )
+        if probe.get("failed") or probe.get("unreachable"):
+            result.update(probe)
+            return result
+        refusal = unsupported(services.node["name"], probe["os"], SUPPORTED)
+        if refusal:
+            raise AnsibleActionFail(refusal)
+        items = [decide(name, manifest, probe["services"].get(name)) for name, manifest in wanted.items()]
+        if not only:
+            items += removals(own, probe["services"])
+        result.update(changed=False, plan=items, todo=[item["service"] for item in items if item["action"] != "unchanged"])
+        return result

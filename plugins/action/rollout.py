@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Action: the waves of a run, from the plans of all nodes. Runs once, on the deployment host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.plan import rollout
+from ansible_collections.ozone.openstack.plugins.plugin_utils.service import Services, plain
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no types
+    """``ozone.openstack.rollout``: the module's documentation describes the options."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Order what the nodes need."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        services = Services(variables, self._templar, self._loader)
+        hostvars = variables["hostvars"]
+        name = str(self._task.args["plans"])
+        plans: dict[str, Any] = {}
+        for host in variables["ansible_play_hosts"]:
+            registered = plain(hostvars[host].get(name) or {})
+            if "plan" not in registered:
+                raise AnsibleActionFail(f"{host} has no registered variable {name} with a plan")
+            plans[host] = registered["plan"]
+        rules = {service: self._rules(services, service) for service in services.cloud["services"]}
+        result.update(changed=False, waves=rollout(services.cloud["services"], plans, rules))
+        return result
+
+    @staticmethod
+    def _rules(services: Services, service: str) -> dict[str, Any]:
+        components = services.meta(service).get("components", {})
+        front_ends = [spec for spec in services.cloud["front_ends"].values() if spec["service"] == service]
+        members = services.cloud["members"].get(service, {})
+        return {
+            "one_at_a_time": any(rule.get("one_at_a_time") for rule in components.values()),
+            "front_ends": bool(front_ends),
+            "members": max((len(nodes) for nodes in members.values()), default=0),
+        }

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Filters for the declarations of services; the logic is in module_utils."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.ozone.openstack.plugins.module_utils.services.keystone import key_files
+from ansible_collections.ozone.openstack.plugins.module_utils.services.ovn import chassis, cloud_remotes
+
+
+
+
+class FilterModule:
+    """Filters of ``ozone.openstack``."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Filters by name."""
+        return {"key_files": key_files, "ovn_chassis": chassis, "ovn_remotes": cloud_remotes}

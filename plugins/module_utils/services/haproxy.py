@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HAProxy: one front end for each that a service of the cloud declares, TLS ended here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import Context
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.oslo import host_port
+
+CERTIFICATE = "/etc/haproxy/ozone.pem"
+SOCKET = "/run/haproxy/admin.sock"
+
+_HEAD = f"""# Made by Ozone.
+global
+    log /dev/log local0
+    stats socket {SOCKET} mode 0600 level admin
+    user haproxy
+    group haproxy
+    maxconn 20000
+    ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets
+    ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256
+    ssl-default-bind-ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384
+
+defaults
+    log global
+    option dontlognull
+    option redispatch
+    retries 3
+    timeout connect 5s
+    timeout client 300s
+    timeout server 300s
+    timeout check 5s
+    timeout http-request 30s
+    timeout http-keep-alive 10s
+    timeout queue 60s
+    maxconn 10000
+"""
+
+
+def certificate(context: Context) -> str:
+    """Certificate chain and key in one file, as HAProxy wants them."""
+    return context.certificate("haproxy", "certificate") + context.certificate("haproxy", "key")
+
+
+def _front_end(name: str, spec: Mapping[str, Any], context: Context) -> list[str]:
+    tcp = spec["mode"] == "tcp"
+    if tcp:
+        addresses = [context.database_address()]
+    else:
+        vips = context.cloud["vips"]
+        addresses = sorted({vips["api_internal"], *([vips["api_public"]] if spec.get("public") else [])})
+    lines = [f"listen {name}", f"    mode {spec['mode']}"]
+    for address in addresses:
+        tls = "" if tcp else f" ssl crt {CERTIFICATE} alpn http/1.1"
+        lines.append(f"    bind {host_port(address, int(spec['port']))}{tls}")
+    if tcp:
+        lines += ["    option tcplog", "    timeout client 3600s", "    timeout server 3600s", "    balance first"]
+    else:
+        lines += [
+            "    option httplog",
+            f"    option httpchk GET {spec.get('check') or '/'}",
+            "    http-check expect rstatus ^(2|3|401)",
+            "    http-request set-header X-Forwarded-Proto https",
+            "    option forwardfor",
+        ]
+        if spec.get("tunnel"):
+            lines.append("    timeout tunnel 3600s")
+    network = context.network("database" if tcp else "api_internal")
+    for position, member in enumerate(context.members(spec["service"], spec["component"])):
+        backup = " backup" if spec.get("single_writer") and position else ""
+        target = host_port(member["addresses"][network], int(spec["backend_port"]))
+        lines.append(f"    server {member['name']} {target} check inter 2s rise 2 fall 3{backup}")
+    return lines
+
+
+def config(context: Context) -> str:
+    """The whole haproxy.cfg. A single database member is reached directly: its front end would only be a detour."""
+    blocks = [_HEAD]
+    for name, spec in sorted(context.cloud["front_ends"].items()):
+        if spec["mode"] == "tcp" and len(context.members(spec["service"], spec["component"])) < 2:
+            continue
+        blocks.append("\n".join(_front_end(name, spec, context)) + "\n")
+    return "\n".join(blocks)

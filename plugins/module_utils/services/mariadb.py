@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MariaDB: its configuration, and the databases and accounts of all services as one script."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.ozone.openstack.plugins.module_utils.derived import mysql_hash
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import Context
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+
+
+def _name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name for a database or an account: a-z, 0-9 and _ only, 32 at most")
+    return name
+
+
+def accounts(context: Context) -> str:
+    """SQL that makes every database and account that a service of the cloud asks for.
+
+    Only password hashes are in it (MariaDB, "mysql_native_password"), each statement is idempotent, and nothing is ever
+    dropped: data goes only on explicit request.
+    """
+    lines = ["-- Made by Ozone: databases and accounts of the services."]
+    for service, databases in sorted(context.cloud["databases"].items()):
+        hashed = mysql_hash(str(context.secret(f"{service}_database_password")))
+        account = f"`{_name(service)}`@`%`"
+        lines.append(f"CREATE USER IF NOT EXISTS {account};")
+        lines.append(f"ALTER USER {account} IDENTIFIED VIA mysql_native_password USING '{hashed}';")
+        for database in databases:
+            lines.append(f"CREATE DATABASE IF NOT EXISTS `{_name(database)}` CHARACTER SET utf8mb4;")
+            lines.append(f"GRANT ALL PRIVILEGES ON `{_name(database)}`.* TO {account};")
+    return "\n".join(lines) + "\n"
+
+
+def config(context: Context) -> str:
+    """The server's options. With several members Galera replicates between them (synchronously, row by row)."""
+    address = context.address("database")
+    members = sorted(context.addresses("mariadb", "database"))
+    lines = [
+        "# Made by Ozone.",
+        "[mariadbd]",
+        f"bind-address = {address}",
+        "character-set-server = utf8mb4",
+        "skip-name-resolve = ON",
+        "max_connections = 4096",
+        "binlog_format = ROW",
+        "default_storage_engine = InnoDB",
+        "innodb_autoinc_lock_mode = 2",
+    ]
+    if len(members) > 1:
+        lines += [
+            "wsrep_on = ON",
+            "wsrep_provider = /usr/lib/galera/libgalera_smm.so",
+            f"wsrep_cluster_name = {context.cloud['name']}",
+            f"wsrep_cluster_address = gcomm://{','.join(members)}",
+            f"wsrep_node_name = {context.node['name']}",
+            f"wsrep_node_address = {address}",
+            "wsrep_sst_method = rsync",
+        ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Documentation of the action ``ozone.openstack.plan``; the work is in plugins/action/plan.py."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: plan
+short_description: Compare a node with what cloud.yml wants on it
+version_added: 1.0.0
+author: Ozone contributors
+description:
+  - Renders the generations of all services of the node on the deployment host, reads the active ones from the node in one
+    probe, and says which services differ and why. Nothing is changed.
+  - The node's operating system is checked as well.
+options:
+  only:
+    description: Services to look at. Empty means all of the node, and those that it has but should no longer have.
+    type: list
+    elements: str
+    default: []
+attributes:
+  check_mode: {support: full, description: Nothing is ever changed.}
+  diff_mode: {support: none, description: Use M(ozone.openstack.generation) in check mode for a diff.}
+"""
+
+EXAMPLES = r"""
+- name: Compare the node with cloud.yml
+  ozone.openstack.plan:
+  register: ozone_plan
+"""
+
+RETURN = r"""
+plan:
+  description: One entry for each service, in start order.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    service: {description: Name of the service., type: str}
+    action: {description: "C(unchanged), C(new), C(change), C(restart) or C(remove).", type: str}
+    reason: {description: Why., type: str}
+    digest: {description: Digest of the wanted generation., type: str}
+    cluster: {description: Digest of what concerns the service as a whole., type: str}
+    applied_cluster: {description: The same of the active generation., type: str}
+todo:
+  description: Services that differ.
+  returned: success
+  type: list
+  elements: str
+"""

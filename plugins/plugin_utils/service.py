@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Find a service's role, template its declaration for one node and render its generation, on the deployment host.
+
+Both the plan and the change of a node go through ``render_service``, so that a digest can mean one thing only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.loader import lookup_loader
+
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import Context, DeclarationError
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.model import Manifest
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.render import render
+from ansible_collections.ozone.openstack.plugins.module_utils.paths import cache_dir
+
+ROLES = Path(__file__).resolve().parent.parent.parent / "roles"
+
+
+def plain(value: Any) -> Any:
+    """Data without Ansible's tags: plain dictionaries, lists and scalars, as JSON knows them."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    return str(value)
+
+
+class Services:
+    """Renders the services of one node. ``templar`` and ``loader`` are those of the running action."""
+
+    def __init__(self, task_vars: Mapping[str, Any], templar: Any, loader: Any) -> None:
+        self.task_vars = task_vars
+        self.templar = templar
+        self.loader = loader
+
+    def _variable(self, name: str) -> Any:
+        if name not in self.task_vars:
+            raise AnsibleError(
+                f"variable {name} is missing: the inventory is a cloud.yml, read by ozone.openstack.cloud"
+            )
+        return plain(self.templar.template(self.task_vars[name]))
+
+    @cached_property
+    def cloud(self) -> dict[str, Any]:
+        """The host variable ``ozone_cloud``."""
+        cloud: dict[str, Any] = self._variable("ozone_cloud")
+        return cloud
+
+    @cached_property
+    def node(self) -> dict[str, Any]:
+        """The host variable ``ozone_node``."""
+        node: dict[str, Any] = self._variable("ozone_node")
+        return node
+
+    @cached_property
+    def overrides(self) -> dict[str, Any]:
+        """The host variable ``ozone_overrides``, with the files that it names read."""
+        overrides: dict[str, Any] = self._variable("ozone_overrides")
+        for service in overrides.values():
+            for file in service.get("files", {}).values():
+                if "src" in file:
+                    file["content"] = (Path(self.cloud["directory"]) / file.pop("src")).read_text(encoding="utf-8")
+        return overrides
+
+    @cached_property
+    def images(self) -> dict[str, Any]:
+        """The index of the images that were built for the cloud's release; empty when there is none."""
+        index = cache_dir() / "images" / f"{self.cloud['release']}.json"
+        if not index.exists():
+            return {}
+        images: dict[str, Any] = json.loads(index.read_text(encoding="utf-8"))
+        return images
+
+    def _lookup(self, name: str, *terms: str) -> Any:
+        plugin = lookup_loader.get(f"ozone.openstack.{name}", loader=self.loader, templar=self.templar)
+        return plain(plugin.run(list(terms), variables=dict(self.task_vars))[0])
+
+    def _secret(self, name: str) -> Any:
+        return self._lookup("secret", name)
+
+    def _certificate(self, name: str, part: str) -> str:
+        plugin = lookup_loader.get("ozone.openstack.certificate", loader=self.loader, templar=self.templar)
+        return str(plugin.run([name], variables=dict(self.task_vars), part=part)[0])
+
+    def role_path(self, service: str) -> Path:
+        """Directory of the role of ``service``: the operator's own roles (``service_paths``) first."""
+        own = [Path(self.cloud["directory"]) / path for path in self.cloud.get("service_paths", [])]
+        for directory in [*own, ROLES]:
+            if (directory / service / "meta" / "service.yml").exists():
+                return directory / service
+        raise AnsibleError(f"there is no role for service {service}: looked for meta/service.yml below {own or ROLES}")
+
+    def _load(self, path: Path) -> dict[str, Any]:
+        if not path.exists():
+            return {}
+        return dict(self.loader.load_from_file(str(path), cache="all", trusted_as_template=True) or {})
+
+    def meta(self, service: str) -> dict[str, Any]:
+        """The static part of the declaration: meta/service.yml."""
+        meta: dict[str, Any] = plain(self._load(self.role_path(service) / "meta" / "service.yml"))
+        return meta
+
+    def context(self, service: str) -> Context:
+        """What the declaration of ``service`` is rendered against."""
+        return Context(
+            cloud=self.cloud,
+            node=self.node,
+            images=self.images,
+            secret=self._secret,
+            certificate=self._certificate,
+            overrides=self.overrides.get(service, {}),
+        )
+
+    def render(self, service: str) -> tuple[Manifest, dict[str, str]]:
+        """The wanted generation of ``service`` on this node, and the contents of its files."""
+        role = self.role_path(service)
+        context = self.context(service)
+        variables = {
+            **self._load(role / "defaults" / "main.yml"),
+            **self.task_vars,
+            "ozone": context.variables(),
+        }
+        own = self._load(role / "vars" / "main.yml")
+        template: Callable[[Any], Any] = self.templar.copy_with_new_env(available_variables={**variables, **own}).template
+        try:
+            declaration = plain(template(own[f"__{service}_service"]))
+            return render(self.meta(service), declaration, context)
+        except (DeclarationError, ValueError) as error:
+            raise AnsibleError(f"node {self.node['name']}: {error}") from error
