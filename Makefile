@@ -1,0 +1,110 @@
+# Everything here is short for an ansible-playbook call that you can type yourself.
+
+CLOUD ?= standalone
+# Another cloud: CLOUD=multinode, or a file of your own: CLOUD_FILE=/etc/ozone/cloud.yml
+CLOUD_FILE ?= inventory/$(CLOUD)/cloud.yml
+# More arguments for ansible-playbook: make deploy ARGS='--check --diff'
+ARGS ?=
+# One role only, for molecule: make molecule s=keystone
+s ?=
+PYTHON ?= /usr/bin/python3
+
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export LC_ALL := C.UTF-8
+runtime := .ansible/venv-runtime/bin
+dev := .ansible/venv-dev/bin
+playbook = PATH="$(CURDIR)/$(runtime):$$PATH" $(runtime)/ansible-playbook -i $(CLOUD_FILE)
+# Checks see the tools of the development environment first.
+check = PATH="$(CURDIR)/$(dev):$$PATH"
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} /^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@printf '\n%s\n' "CLOUD=standalone is the default; others: CLOUD=multinode, CLOUD_FILE=<your own cloud.yml>."
+
+## A cloud
+
+cloud: debian root setup ## From nothing to a running cloud: set-up, lab, images, deploy, smoke; prints how to log in
+	@$(playbook) playbooks/cloud.yml $(ARGS)
+
+cloud-down: root setup ## Remove the lab with its nodes and networks
+	@$(playbook) ozone.openstack.lab_down $(ARGS)
+
+plan deploy validate smoke rollback lab images: root setup
+	@$(playbook) ozone.openstack.$@ $(ARGS)
+
+plan: ## Show what deploy would change, and where
+deploy: ## Bring the cloud to what its cloud.yml says
+validate: ## Prove that the cloud works, without changing anything
+smoke: ## Do what a user does: boot an instance, reach it, remove it
+rollback: ## Return a service to its previous generation: ARGS='-e ozone_service=NAME'
+lab: ## Start the nodes of the cloud as containers on this computer
+images: ## Build the images that are missing
+
+credentials: setup ## Print the path of the clouds.yaml that openstack reads (cloud "ozone")
+	@file=$$($(runtime)/python -c 'import os, sys, yaml; sys.path.insert(0, "plugins/module_utils"); from paths import state_dir; \
+	print(state_dir(yaml.safe_load(open(sys.argv[1]))["name"], os.environ) / "clouds.yaml")' $(CLOUD_FILE)) || exit 1; \
+	[ -f "$$file" ] || { echo "There are no credentials yet: make deploy writes $$file" >&2; exit 1; }; echo "$$file"
+
+## Set-up
+
+setup: ## Python environment from requirements/runtime.lock, and this clone as a collection
+	@$(PYTHON) requirements/setup.py runtime
+
+debian: ## Debian packages of requirements/debian.txt that are missing
+	@packages=$$(sed 's/#.*//' requirements/debian.txt | xargs); dpkg -s $$packages >/dev/null 2>&1 \
+	|| { echo "debian: installing what is missing of: $$packages"; apt-get update \
+	&& DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$packages; }
+
+locks: setup ## Resolve the lock files anew: our own, and those of the releases
+	@$(PYTHON) requirements/setup.py lock
+	@$(playbook) ozone.openstack.locks $(ARGS)
+
+## Checks, from cheap to dear
+
+dev: debian setup
+	@$(PYTHON) requirements/setup.py dev
+
+lint: dev ## ruff, mypy, ansible-lint, galaxy build
+	@$(check) python tests/run.py lint
+
+unit: dev ## Unit tests: make unit ARGS=tests/unit/cloud
+	@$(check) python -m pytest -q $(or $(ARGS),tests/unit)
+
+structure: dev ## Rules that every file of the tree keeps
+	@$(check) python -m pytest -q tests/structure $(ARGS)
+
+molecule: dev root ## Every role on one lab node; one role: s=ROLE
+	@$(check) molecule test $(if $(s),-s $(s),--all) $(ARGS)
+
+e2e: dev root ## A whole cloud, used as a user does
+	@$(check) python -m pytest tests/e2e $(ARGS)
+
+faults: dev root ## Break on purpose what breaks by itself
+	@$(check) python -m pytest tests/faults $(ARGS)
+
+test: dev root ## All of it, with time limits; ends with "N passed, N failed"
+	@$(check) python tests/run.py $(ARGS)
+
+bench: dev root ## Measure what we promise, as JSON
+	@$(check) python bench/run.py $(ARGS)
+
+## Documentation
+
+docs: dev ## Write role READMEs and the reference from the specs
+	@$(check) python docs/generate.py
+
+docs-check: dev ## Fail when they are out of date
+	@$(check) python docs/generate.py --check
+
+changelog: dev ## Turn changelogs/fragments into the changelog of the version in galaxy.yml
+	@$(check) antsibull-changelog release
+
+.PHONY: cloud cloud-down plan deploy validate smoke rollback lab images credentials setup debian locks dev lint unit \
+	structure molecule e2e faults test bench docs docs-check changelog root
+
+root:
+	@[ "$$(id -u)" = 0 ] || { echo "This target makes networks, mounts and containers: run it as root (sudo make ...)." >&2; exit 1; }
