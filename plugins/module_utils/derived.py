@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Forms of a secret that a server stores instead of the secret itself.
+
+They are stable: the same secret gives the same text in every run, so that they can be part of a generation's digest.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+
+def mysql_hash(password: str) -> str:
+    """The hash that ``mysql_native_password`` stores: ``*`` and 40 upper-case hexadecimal digits.
+
+    It is the SHA-1 of the SHA-1 of the password (MariaDB manual, "Authentication Plugin - mysql_native_password").
+    """
+    return "*" + hashlib.sha1(hashlib.sha1(password.encode()).digest()).hexdigest().upper()  # noqa: S324
+
+
+def rabbitmq_hash(password: str, user: str = "") -> str:
+    """The ``password_hash`` of a RabbitMQ definitions file for ``rabbit_password_hashing_sha256``.
+
+    It is base 64 of a 4 byte salt, followed by the SHA-256 of salt and password (RabbitMQ manual, "Passwords"). The
+    salt is not random but derived from the user's name and the password: two users with one password have different
+    hashes, and the text never changes by itself.
+    """
+    salt = hashlib.sha256(b"ozone rabbitmq salt\0" + user.encode() + b"\0" + password.encode()).digest()[:4]
+    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
