@@ -29,7 +29,19 @@ POCKETS = ("", "updates", "security")
 
 #: Stems of ``Release`` that mean Debian where a list was never downloaded, so that no Origin is known yet.
 DEBIAN_STEMS = frozenset(
-    "bullseye bookworm trixie forky duke sid stable oldstable oldoldstable testing unstable".split(),
+    (
+        "bullseye",
+        "bookworm",
+        "trixie",
+        "forky",
+        "duke",
+        "sid",
+        "stable",
+        "oldstable",
+        "oldoldstable",
+        "testing",
+        "unstable",
+    )
 )
 
 #: Debian's own keys, from package debian-archive-keyring: they verify every suite, whatever mirror delivers it.
