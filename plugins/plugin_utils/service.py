@@ -7,7 +7,7 @@ Both the plan and the change of a node go through ``render_service``, so that a 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -134,9 +134,9 @@ class Services:
             "ozone": context.variables(),
         }
         own = self._load(role / "vars" / "main.yml")
-        template: Callable[[Any], Any] = self.templar.copy_with_new_env(available_variables={**variables, **own}).template
+        templar = self.templar.copy_with_new_env(available_variables={**variables, **own})
         try:
-            declaration = plain(template(own[f"__{service}_service"]))
+            declaration = plain(templar.template(own[f"__{service}_service"]))
             return render(self.meta(service), declaration, context)
         except (DeclarationError, ValueError) as error:
             raise AnsibleError(f"node {self.node['name']}: {error}") from error

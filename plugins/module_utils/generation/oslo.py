@@ -65,14 +65,18 @@ def host_port(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
+def _login(user: str, password: str) -> str:
+    return f"{quote(user, safe='')}:{quote(password, safe='')}"
+
+
 def database_url(user: str, password: str, address: str, port: int, database: str) -> str:
     """SQLAlchemy URL of a MariaDB database over PyMySQL."""
-    return f"mysql+pymysql://{quote(user)}:{quote(password)}@{host_port(address, port)}/{database}?charset=utf8mb4"
+    return f"mysql+pymysql://{_login(user, password)}@{host_port(address, port)}/{database}?charset=utf8mb4"
 
 
 def transport_url(user: str, password: str, addresses: Iterable[str], vhost: str) -> str:
     """oslo.messaging URL that lists every member of the RabbitMQ cluster, in a stable order."""
-    login = f"{quote(user)}:{quote(password)}"
+    login = _login(user, password)
     hosts = ",".join(f"{login}@{host_port(address, 5672)}" for address in sorted(addresses))
     return f"rabbit://{hosts}/{quote(vhost, safe='')}"
 

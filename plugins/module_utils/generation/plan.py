@@ -35,29 +35,31 @@ class Wave(TypedDict):
     drain: bool
 
 
+def _verdict(wanted_digest: str, actual: Mapping[str, Any]) -> tuple[Verb, str]:
+    """What is to be done about a service that the node has, and why."""
+    down = sorted(unit for unit, state in actual.get("units", {}).items() if state != "active")
+    if actual.get("pending"):
+        return "change", "an earlier change was interrupted"
+    if actual["digest"] != wanted_digest:
+        return "change", f"generation {actual['digest'][:12]} -> {wanted_digest[:12]}"
+    if down:
+        return "restart", f"not active: {', '.join(down)}"
+    return "unchanged", ""
+
+
 def decide(service: str, wanted: Manifest, actual: Mapping[str, Any] | None) -> Item:
     """Compare a wanted generation with what ``generation_info`` says of the service on that node (``None``: nothing)."""
     wanted_digest = digest(wanted)
-    item: Item = {
+    known = actual if actual and actual.get("digest") else None
+    action, reason = _verdict(wanted_digest, known) if known else ("new", "not deployed on this node")
+    return {
         "service": service,
-        "action": "unchanged",
-        "reason": "",
+        "action": action,
+        "reason": reason,
         "digest": wanted_digest,
         "cluster": wanted["cluster"],
-        "applied_cluster": "",
+        "applied_cluster": str(known.get("cluster", "")) if known else "",
     }
-    if not actual or not actual.get("digest"):
-        item.update(action="new", reason="not deployed on this node")
-        return item
-    item["applied_cluster"] = str(actual.get("cluster", ""))
-    down = sorted(unit for unit, state in actual.get("units", {}).items() if state != "active")
-    if actual.get("pending"):
-        item.update(action="change", reason="an earlier change was interrupted")
-    elif actual["digest"] != wanted_digest:
-        item.update(action="change", reason=f"generation {actual['digest'][:12]} -> {wanted_digest[:12]}")
-    elif down:
-        item.update(action="restart", reason=f"not active: {', '.join(down)}")
-    return item
 
 
 def removals(wanted: Iterable[str], actual: Mapping[str, Any]) -> list[Item]:
@@ -146,6 +148,10 @@ def rollout(
             )
     gone = {item["service"] for plan in plans.values() for item in plan if item["action"] == "remove"}
     for service in [*reversed([name for name in order if name in gone]), *sorted(gone - set(order))]:
-        hosts = [host for host, plan in plans.items() if any(i["service"] == service and i["action"] == "remove" for i in plan)]
+        hosts = [
+            host
+            for host, plan in plans.items()
+            if any(item["service"] == service and item["action"] == "remove" for item in plan)
+        ]
         waves.append({"service": service, "action": "remove", "hosts": hosts, "bootstrap": "", "drain": False})
     return waves

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run has to do, and in which order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.model import digest
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.plan import (
+    decide,
+    removals,
+    rollout,
+    unsupported,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+WANTED: Any = {"service": "keystone", "cluster": "c1", "containers": {}}
+SAME = {"digest": digest(WANTED), "cluster": "c1", "pending": False, "units": {"a.service": "active"}}
+
+
+@pytest.mark.parametrize(
+    ("actual", "action", "reason"),
+    [
+        (None, "new", "not deployed"),
+        ({}, "new", "not deployed"),
+        (SAME, "unchanged", ""),
+        ({**SAME, "pending": True}, "change", "interrupted"),
+        ({**SAME, "digest": "0" * 64}, "change", "000000000000 -> "),
+        ({**SAME, "units": {"a.service": "failed"}}, "restart", "a.service"),
+    ],
+)
+def test_decide(actual: dict[str, Any] | None, action: str, reason: str) -> None:
+    item = decide("keystone", WANTED, actual)
+    assert (item["action"], reason in item["reason"]) == (action, True)
+
+
+def test_a_service_that_left_the_profile_is_removed() -> None:
+    items = removals(["keystone"], {"keystone": SAME, "glance": SAME, "stale": {"digest": ""}})
+    assert [(item["service"], item["action"]) for item in items] == [("glance", "remove")]
+
+
+def test_unsupported_names_what_is_supported() -> None:
+    assert unsupported("n1", {"id": "debian", "version_id": "13"}, {"debian": ["13"]}) == ""
+    assert "n1 runs ubuntu 24.04" in unsupported("n1", {"id": "ubuntu", "version_id": "24.04"}, {"debian": ["13"]})
+
+
+def _plan(action: str, cluster: str = "c1", applied: str = "c1", service: str = "keystone") -> list[Any]:
+    return [
+        {"service": service, "action": action, "reason": "", "digest": "d", "cluster": cluster,
+         "applied_cluster": applied if action != "new" else ""}
+    ]  # fmt: skip
+
+
+def _waves(plans: dict[str, Any], **rule: Any) -> list[tuple[list[str], str, bool]]:
+    waves = rollout(["keystone"], plans, {"keystone": {"members": 3, **rule}})
+    return [(wave["hosts"], wave["bootstrap"], wave["drain"]) for wave in waves]
+
+
+def test_nothing_to_do_is_no_wave() -> None:
+    assert _waves({"a": _plan("unchanged"), "b": _plan("unchanged")}) == []
+
+
+def test_first_deployment_bootstraps_on_one_node_then_the_others_at_once() -> None:
+    plans = {host: _plan("new") for host in "abc"}
+    assert _waves(plans, front_ends=True) == [(["a"], "a", False), (["b", "c"], "", False)]
+
+
+def test_first_deployment_of_a_quorum_service_is_one_by_one() -> None:
+    plans = {host: _plan("new") for host in "abc"}
+    assert [hosts for hosts, _, _ in _waves(plans, one_at_a_time=True)] == [["a"], ["b"], ["c"]]
+
+
+def test_a_change_goes_canary_first_and_drained() -> None:
+    plans = {host: _plan("change") for host in "abcdefghi"}
+    waves = _waves(plans, front_ends=True)
+    assert [hosts for hosts, _, _ in waves] == [["a"], ["b", "c"], ["d", "e"], ["f", "g"], ["h", "i"]]
+    assert all(drain for _, _, drain in waves)
+
+
+def test_a_single_member_is_never_drained() -> None:
+    assert _waves({"a": _plan("change")}, front_ends=True, members=1) == [(["a"], "", False)]
+
+
+def test_a_new_schema_is_brought_in_once_by_the_first_node_that_changes() -> None:
+    plans = {"a": _plan("change", cluster="c2"), "b": _plan("change", cluster="c2")}
+    assert _waves(plans) == [(["a"], "a", False), (["b"], "", False)]
+
+
+def test_a_node_that_joins_does_not_bootstrap_and_leaves_the_others_alone() -> None:
+    plans = {"a": _plan("unchanged"), "b": _plan("unchanged"), "c": _plan("new")}
+    assert _waves(plans) == [(["c"], "", False)]
+
+
+def test_removals_come_last_and_in_reverse_order() -> None:
+    plans = {"a": [*_plan("remove", service="x"), *_plan("remove", service="y"), *_plan("new", service="z")]}
+    waves = rollout(["x", "y", "z"], plans, {})
+    assert [(wave["service"], wave["action"]) for wave in waves] == [("z", "deploy"), ("y", "remove"), ("x", "remove")]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from("abcdefgh"), st.sampled_from(["unchanged", "new", "change", "restart"]), min_size=1
+    ),
+    st.booleans(),
+)
+def test_every_node_that_differs_is_in_exactly_one_wave(actions: dict[str, str], single: bool) -> None:
+    plans = {host: _plan(action) for host, action in actions.items()}
+    waves = _waves(plans, one_at_a_time=single, front_ends=True)
+    changed = sorted(host for hosts, _, _ in waves for host in hosts)
+    assert changed == sorted(host for host, action in actions.items() if action != "unchanged")
+    if single:
+        assert all(len(hosts) == 1 for hosts, _, _ in waves)
+    assert sum(bool(bootstrap) for _, bootstrap, _ in waves) == (1 if set(actions.values()) == {"new"} else 0)

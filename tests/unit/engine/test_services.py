@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files of infrastructure services that are computed from the whole cloud."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.ozone.openstack.plugins.module_utils.services import BUILDERS, mariadb, ovn
+from ansible_collections.ozone.openstack.plugins.module_utils.services.keystone import key_files
+
+
+@pytest.mark.parametrize("name", sorted(set(BUILDERS) - {"haproxy_certificate"}))
+def test_no_builder_writes_a_secret_in_clear(make_context: Any, name: str) -> None:
+    text = BUILDERS[name](make_context(members=3))
+    assert text.endswith("\n")
+    assert "secret-of" not in text
+
+
+def test_accounts_are_idempotent_statements(make_context: Any) -> None:
+    lines = mariadb.accounts(make_context()).splitlines()
+    assert "CREATE DATABASE IF NOT EXISTS `nova_cell0` CHARACTER SET utf8mb4;" in lines
+    assert not [line for line in lines if "DROP" in line]
+
+
+def test_a_name_cannot_carry_sql(make_context: Any) -> None:
+    context = make_context()
+    context.cloud["databases"]["x`; DROP"] = ["x"]
+    with pytest.raises(ValueError, match="is no name"):
+        mariadb.accounts(context)
+
+
+def test_galera_only_with_several_members(make_context: Any) -> None:
+    assert "wsrep" not in mariadb.config(make_context(members=1))
+    assert "gcomm://198.18.9.11,198.18.9.12,198.18.9.13" in mariadb.config(make_context(members=3))
+
+
+def test_haproxy_ends_tls_on_both_virtual_addresses(make_context: Any) -> None:
+    text = BUILDERS["haproxy_config"](make_context())
+    assert "bind 198.18.9.5:5000 ssl crt" in text
+    assert "bind 198.18.11.5:5000 ssl crt" in text
+    assert "listen mariadb" not in text
+
+
+def test_haproxy_sends_writes_to_one_database_member(make_context: Any) -> None:
+    text = BUILDERS["haproxy_config"](make_context(members=3))
+    block = text[text.index("listen mariadb") :]
+    assert "bind 198.18.9.5:3306\n" in block
+    assert block.count("backup") == 2
+
+
+def test_definitions_give_each_service_its_own_virtual_host(make_context: Any) -> None:
+    document = json.loads(BUILDERS["rabbitmq_definitions"](make_context()))
+    assert [user["name"] for user in document["users"]] == ["neutron", "nova"]
+    assert {vhost["default_queue_type"] for vhost in document["vhosts"]} == {"quorum"}
+
+
+def test_hosts_does_not_list_every_node(make_context: Any) -> None:
+    text = BUILDERS["node_hosts"](make_context(members=3))
+    assert "198.18.9.12 c2.test.ozone.test c2" in text
+    assert "compute" not in text
+
+
+def test_databases_are_a_cluster_from_the_first_member_on(make_context: Any) -> None:
+    first = ovn.central_options(make_context(members=3))
+    assert "--db-nb-cluster-local-addr=198.18.9.11" in first
+    assert "remote-addr" not in first
+
+
+def test_a_chassis_with_a_tunnel_bridge(make_context: Any) -> None:
+    context = make_context()
+    result = ovn.chassis(context.node, context.cloud, "netdev", "physnet1", "br-ex", "br-tun")
+    words = result["transaction"].split()
+    assert "external_ids:system-id=c1" in words
+    assert words[words.index("add-port") + 1 :][:2] == ["br-ex", "eth3"]
+    assert "Address=198.18.10.11/24" in result["files"]["/etc/systemd/network/05-br-tun.network"]["content"]
+    assert all("DHCP=no" in file["content"] for file in result["files"].values())
+
+
+def test_a_chassis_without_an_external_interface_is_no_gateway(make_context: Any) -> None:
+    context = make_context()
+    del context.node["interfaces"]["external"]
+    result = ovn.chassis(context.node, context.cloud, "system", "physnet1", "br-ex", "")
+    assert "enable-chassis-as-gw" not in result["transaction"]
+    assert result["files"] == {}
+
+
+def test_key_files() -> None:
+    assert key_files({"1": "b", "0": "a"}, "keys") == {
+        "keys/0": {"content": "a", "mode": "0640"}, "keys/1": {"content": "b", "mode": "0640"},
+    }  # fmt: skip
