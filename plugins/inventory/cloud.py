@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The inventory plugin: reads a cloud's definition with module_utils/cloud, and tells Ansible."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: cloud
+short_description: Groups and variables of a cloud that one file defines
+version_added: 0.1.0
+author: The Ozone developers (@ozone)
+description:
+  - Reads the definition of a cloud (C(cloud.yml)), checks it, and makes groups and variables of it.
+  - The result is a pure function of the file and of the service roles. No node is asked for anything.
+  - A definition with mistakes stops Ansible with exit status 4, whatever C(any_unparsed_is_failed) says, and every
+    mistake is shown with its file, line and key. Otherwise a playbook could run with an inventory without nodes.
+notes:
+  - Groups are C(<service>), C(<service>_<component>), C(profile_<profile>) and C(site_<site>).
+  - All nodes have the variable C(ozone_cloud); each has C(ozone_node), C(ozone_overrides) and C(ozone_services) of its own.
+  - The keys of the file are in C(docs/reference/cloud.md).
+requirements:
+  - jsonschema
+options:
+  plugin:
+    description: The name of this plugin.
+    required: true
+    choices: [ozone.openstack.cloud]
+"""
+
+EXAMPLES = r"""
+# inventory/standalone/cloud.yml, shortened
+plugin: ozone.openstack.cloud
+name: standalone
+release: "2026.1"
+domain: standalone.ozone.test
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ansible.errors import AnsibleParserError
+from ansible.plugins.inventory import BaseInventoryPlugin
+
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud import definition, inventory
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import CloudError
+
+#: The names of files that are read without a look at their content.
+FILE_NAMES = ("cloud.yml", "cloud.yaml")
+#: The exit status of Ansible for AnsibleParserError.
+EXIT_STATUS = 4
+
+
+class Stop(SystemExit):
+    """Ends Ansible. A normal exception would not: Ansible takes it as a reason to try the next inventory plugin, and the
+    one for YAML reads any mapping as an inventory without nodes."""
+
+
+class InventoryModule(BaseInventoryPlugin):
+    """Thin: all that is worth testing is in module_utils/cloud."""
+
+    NAME = "ozone.openstack.cloud"
+
+    def verify_file(self, path: str) -> bool:
+        """Whether a file is a definition: by its name, else by its ``plugin`` key."""
+        if not super().verify_file(path) or not path.endswith((".yml", ".yaml")):
+            return False
+        if os.path.basename(path) in FILE_NAMES:
+            return True
+        try:
+            with open(path, encoding="utf-8") as file:
+                return any(line.split("#")[0].split() == ["plugin:", self.NAME] for line in file)
+        except (OSError, UnicodeDecodeError):
+            return False
+
+    def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
+        """Fill ``inventory`` from the file ``path``."""
+        super().parse(inventory, loader, path, cache)
+        try:
+            self.fill(Path(path))
+        except AnsibleParserError as error:
+            self.stop(str(error).splitlines())
+
+    def fill(self, path: Path) -> None:
+        """Read, check and hand over. Raises AnsibleParserError, one line per mistake."""
+        try:
+            cloud, catalogue = definition.load(path)
+            built = inventory.build_inventory(cloud, catalogue, os.environ)
+        except CloudError as error:
+            raise AnsibleParserError("\n".join(str(problem) for problem in error.problems)) from error
+        except ImportError as error:
+            raise AnsibleParserError(f"{path}: a Python library is missing: {error.name} (install requirements.txt)") from error
+        target = self.inventory
+        for name, value in built.variables.items():
+            target.set_variable("all", name, value)
+        for host, variables in built.hosts.items():
+            target.add_host(host)
+            for name, value in variables.items():
+                target.set_variable(host, name, value)
+        for group, hosts in built.groups.items():
+            target.add_group(group)
+            for host in hosts:
+                target.add_child(group, host)
+
+    def stop(self, lines: Sequence[str]) -> NoReturn:
+        """Show each mistake in a line of its own, and end Ansible."""
+        for line in lines:
+            self.display.error(line, wrap_text=False)
+        raise Stop(EXIT_STATUS)

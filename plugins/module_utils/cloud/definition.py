@@ -1,0 +1,692 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A cloud's definition: the checks that need more than the schema, and the typed result.
+
+Every check looks at all of the file, so that one run names every mistake. What the schema refused is left out before
+(``schema.prune``); names stay known even where their values are broken, so that one mistake causes no second message.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud import addresses, catalogue, overrides, schema
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.catalogue import Catalogue, Service
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import (
+    CloudError,
+    Document,
+    Path_,
+    Problem,
+    did_you_mean,
+    read,
+)
+from ansible_collections.ozone.openstack.plugins.module_utils.paths import COLLECTION
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Block = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+#: Words that Ansible uses itself: no node may be called so.
+RESERVED = frozenset({"all", "ungrouped", "localhost"})
+
+#: The service that balances load, and the kinds of traffic it has an address for.
+BALANCER = "haproxy"
+BALANCED = ("api_internal", "api_public", "database")
+
+
+@dataclass(frozen=True)
+class Subnet:
+    """The subnet of a network at a site."""
+
+    cidr: Block
+    gateway: str | None
+    host: str | None
+    pool: tuple[str, str] | None
+    floating: tuple[str, str] | None
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network; ``subnets`` by site; ``mtu`` in bytes."""
+
+    name: str
+    mtu: int
+    subnets: Mapping[str, Subnet]
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node. ``services`` maps a service to the components that it runs; ``networks`` and all that follows from them
+    are in the order of the definition; ``addresses`` are all addresses, given or allocated, by network."""
+
+    name: str
+    profile: str
+    site: str
+    managed: bool
+    provisioned: bool
+    services: Mapping[str, list[str]]
+    networks: list[str]
+    interfaces: Mapping[str, str]
+    addresses: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A definition without a mistake. ``data`` is the file as written."""
+
+    file: Path
+    name: str
+    release: str
+    region: str
+    domain: str
+    sites: list[str]
+    networks: Mapping[str, Network]
+    traffic: Mapping[str, str]
+    profiles: list[str]
+    nodes: Mapping[str, Node]
+    vips: Mapping[str, str]
+    data: Mapping[str, Any]
+    document: Document
+
+
+@dataclass
+class _Plan:
+    """What the checks learn about the nodes by the way."""
+
+    #: profile -> service -> components
+    services: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    #: profile -> networks
+    networks: dict[str, list[str]] = field(default_factory=dict)
+    #: node -> network -> address
+    addresses: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+def load(file: Path, roles: Iterable[Path] = (COLLECTION / "roles",), releases: Path = COLLECTION / "releases") -> tuple[Cloud, Catalogue]:
+    """The definition in ``file`` with the catalogue of the services in ``roles`` and in the file's ``service_paths``.
+
+    Raises CloudError with every mistake of the file and of the catalogue.
+    """
+    file = file.absolute()
+    document, problems = read(file)
+    if document.data is None:
+        raise CloudError(problems or schema.violations(document, "cloud.yml")[0])
+    paths = list(roles)
+    if isinstance(document.data, dict):
+        for index, path in enumerate(_strings(document.data.get("service_paths"))):
+            paths.append(file.parent / path)
+            if not paths[-1].is_dir():
+                remedy = "give the directory that holds the roles, relative to cloud.yml"
+                problems.append(document.problem(("service_paths", index), f"{path} is not a directory", remedy))
+    try:
+        known: Catalogue | None = catalogue.load(paths)
+    except CloudError as error:
+        problems += error.problems
+        known = None
+    names = sorted(path.parent.name for path in releases.glob("*/release.yml"))
+    cloud, wrong = define(document, file, known, names)
+    problems += wrong
+    if cloud is None or known is None or problems:
+        raise CloudError(problems)
+    return cloud, known
+
+
+def define(document: Document, file: Path, known: Catalogue | None, releases: Iterable[str] = ()) -> tuple[Cloud | None, list[Problem]]:
+    """The cloud that ``document`` defines, or None, and every mistake in it.
+
+    Without a catalogue (``known``), as it has mistakes of its own, nothing that concerns services is checked. Without
+    any releases the release is not checked.
+    """
+    problems, broken = schema.violations(document, "cloud.yml")
+    checks = _Checks(document, schema.prune(document.data, broken), known, file)
+    plan = checks.run(set(releases))
+    problems += checks.problems
+    if problems:
+        return None, problems
+    return _build(document, file, plan), []
+
+
+def _strings(value: Any) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def only_external(network: str, traffic: Mapping[str, str]) -> bool:
+    """Whether a network carries the instances' external traffic and nothing else: nodes get no address there."""
+    kinds = [kind for kind, name in traffic.items() if name == network]
+    return kinds == ["external"]
+
+
+class _Checks:
+    """The checks of one document. Each method appends to ``problems``; ``run`` calls them in an order that makes sense."""
+
+    def __init__(self, document: Document, data: dict[str, Any], known: Catalogue | None, file: Path) -> None:
+        self.document = document
+        self.data = data
+        self.known = known
+        self.file = file
+        self.problems: list[Problem] = []
+        self.plan = _Plan()
+        self.names = {key: self._names(key) for key in ("sites", "networks", "profiles", "nodes")}
+        #: Subnets that can be relied on: (network, site) -> subnet
+        self.subnets: dict[tuple[str, str], Subnet] = {}
+        self.used: dict[tuple[str, str], dict[Address, str]] = {}
+
+    def _names(self, key: str) -> list[str]:
+        """Names below a key, also those whose values the schema refused."""
+        value = self.document.data.get(key) if isinstance(self.document.data, dict) else None
+        return [str(name) for name in value] if isinstance(value, dict) else []
+
+    def section(self, key: str) -> dict[str, Any]:
+        """A mapping of the document without what the schema refused."""
+        value = self.data.get(key)
+        return value if isinstance(value, dict) else {}
+
+    def add(self, path: Path_, message: str, remedy: str) -> None:
+        self.problems.append(self.document.problem(path, message, remedy))
+
+    def reference(self, kind: str, path: Path_, name: Any) -> bool:
+        """Whether ``name`` is one of the names below ``kind``; a mistake if not."""
+        if not isinstance(name, str) or name in self.names[kind]:
+            return isinstance(name, str)
+        if self.names[kind]:
+            self.add(path, f"unknown {kind[:-1]} {name}", did_you_mean(name, self.names[kind]))
+        return False
+
+    def run(self, releases: set[str]) -> _Plan:
+        release = self.data.get("release")
+        if releases and release is not None and release not in releases:
+            self.add(("release",), f"unknown release {release}", did_you_mean(release, releases))
+        self.check_networks()
+        self.check_overlaps()
+        for kind, name in self.section("traffic").items():
+            self.reference("networks", ("traffic", kind), name)
+        self.check_profiles()
+        self.check_nodes()
+        self.check_vips()
+        self.allocate()
+        if self.known:
+            self.check_services(self.known)
+            self.problems += overrides.check(self.document, self.data, self.known, self.plan.services, self.file.parent)
+            self.check_groups()
+        return self.plan
+
+    # Networks ---------------------------------------------------------------------------------------------------------
+
+    def check_networks(self) -> None:
+        external = self.section("traffic").get("external")
+        for name, network in self.section("networks").items():
+            for site, data in network.get("subnets", {}).items():
+                path: Path_ = ("networks", name, "subnets", site)
+                self.reference("sites", path, site)
+                if "cidr" not in data:
+                    continue
+                block = schema.network(data["cidr"])
+                subnet = Subnet(
+                    block,
+                    self.single(path, data, block, "gateway"),
+                    self.single(path, data, block, "host"),
+                    self.range(path, data, block, "pool"),
+                    self.range(path, data, block, "floating"),
+                )
+                self.subnets[name, site] = subnet
+                self.check_ranges(path, subnet)
+                if subnet.floating and external not in (None, name):
+                    remedy = f"only the network of external traffic ({external}) has them"
+                    self.add((*path, "floating"), "floating addresses on a network without external traffic", remedy)
+
+    def single(self, path: Path_, data: Mapping[str, Any], block: Block, key: str) -> str | None:
+        """An address of the subnet itself."""
+        if key not in data:
+            return None
+        if not self.inside((*path, key), data[key], block):
+            return None
+        return str(data[key])
+
+    def inside(self, path: Path_, text: str, block: Block) -> bool:
+        """Whether an address can be one of an interface in ``block``; a mistake if not."""
+        value = schema.address(text)
+        if value not in block:
+            self.add(path, f"{text} is outside the subnet {block}", f"use an address of {block}")
+            return False
+        if block.num_addresses > 2 and value in (block.network_address, block.broadcast_address):
+            word = "network" if value == block.network_address else "broadcast"
+            self.add(path, f"{text} is the {word} address of {block}", "use one between")
+            return False
+        return True
+
+    def range(self, path: Path_, data: Mapping[str, Any], block: Block, key: str) -> tuple[str, str] | None:
+        """A range of addresses: first and last."""
+        ends = data.get(key)
+        if not ends or len(ends) != 2 or None in ends:
+            return None
+        if not all([self.inside((*path, key, index), end, block) for index, end in enumerate(ends)]):
+            return None
+        if int(schema.address(ends[0])) > int(schema.address(ends[1])):
+            self.add((*path, key), f"the range ends ({ends[1]}) before it starts ({ends[0]})", "swap the two addresses")
+            return None
+        return ends[0], ends[1]
+
+    def check_ranges(self, path: Path_, subnet: Subnet) -> None:
+        for key in ("gateway", "host"):
+            for name in ("pool", "floating"):
+                ends = getattr(subnet, name)
+                if getattr(subnet, key) and _within(getattr(subnet, key), ends):
+                    message = f"the range {ends[0]} to {ends[1]} contains the {key} {getattr(subnet, key)}"
+                    self.add((*path, name), message, f"let it start after or end before the {key}")
+        if subnet.gateway and subnet.gateway == subnet.host:
+            self.add((*path, "host"), f"{subnet.host} is the gateway already", "give the lab's host an address of its own")
+        if subnet.pool and subnet.floating and any(_within(end, subnet.floating) for end in subnet.pool):
+            self.add((*path, "floating"), "the floating addresses and the pool overlap", "separate the two ranges")
+        elif subnet.pool and subnet.floating and _within(subnet.floating[0], subnet.pool):
+            self.add((*path, "floating"), "the floating addresses and the pool overlap", "separate the two ranges")
+
+    def check_overlaps(self) -> None:
+        """No two subnets share an address."""
+        ordered = sorted(self.subnets.items(), key=lambda item: (item[1].cidr.version, int(item[1].cidr.network_address), item[1].cidr.prefixlen))
+        for index, ((name, site), subnet) in enumerate(ordered):
+            for (other, other_site), wider in reversed(ordered[:index]):
+                if wider.cidr.overlaps(subnet.cidr):  # type: ignore[arg-type]
+                    message = f"{subnet.cidr} overlaps {wider.cidr} of the network {other} at the site {other_site}"
+                    self.add(("networks", name, "subnets", site, "cidr"), message, "give each its own range of addresses")
+                    break
+
+    # Profiles and nodes -----------------------------------------------------------------------------------------------
+
+    def check_profiles(self) -> None:
+        for profile, data in self.section("profiles").items():
+            path: Path_ = ("profiles", profile)
+            self.plan.services[profile] = self.services((*path, "services"), data.get("services") or [])
+            names = data.get("networks")
+            for index, name in enumerate(names or []):
+                self.reference("networks", (*path, "networks", index), name)
+            wanted = set(self.names["networks"] if names is None else names)
+            self.plan.networks[profile] = [name for name in self.names["networks"] if name in wanted]
+            self.check_interfaces(path, data, self.plan.networks[profile])
+
+    def services(self, path: Path_, entries: list[Any]) -> dict[str, list[str]]:
+        """The services and components that a list of a profile names."""
+        found: dict[str, list[str]] = {}
+        for index, entry in enumerate(entries):
+            here: Path_ = (*path, index)
+            if isinstance(entry, str):
+                name, wanted = entry, None
+            elif isinstance(entry, dict) and entry:
+                name, wanted = next(iter(entry.items()))
+            else:
+                continue  # the schema has refused it
+            if name in found:
+                self.add(here, f"{name} is in this list already", "name each service once")
+                continue
+            if self.known and name not in self.known.services:
+                self.add(here, f"unknown service {name}", did_you_mean(name, self.known.services))
+                continue
+            parts = list(self.known.services[name].components) if self.known else list(wanted or [catalogue.MAIN])
+            for number, component in enumerate(wanted or []):
+                if component is not None and component not in parts:
+                    self.add((*here, name, number), f"{name} has no component {component}", did_you_mean(component, parts))
+            found[name] = [part for part in parts if wanted is None or part in wanted]
+        return found
+
+    def check_interfaces(self, path: Path_, data: Mapping[str, Any], networks: list[str]) -> None:
+        used: dict[str, str] = {}
+        for network, nic in data.get("interfaces", {}).items():
+            here = (*path, "interfaces", network)
+            if self.reference("networks", here, network) and network not in networks:
+                self.add(here, f"the profile is not connected to the network {network}", "add it to `networks` of the profile")
+            if nic in used:
+                self.add(here, f"{nic} is the interface of the network {used[nic]} already", "one interface serves one network")
+            used.setdefault(nic, network)
+
+    def check_nodes(self) -> None:
+        for name, data in self.section("nodes").items():
+            path: Path_ = ("nodes", name)
+            if name in RESERVED:
+                self.add(path, f"{name} has a meaning of its own in Ansible", "give the node another name")
+            profile = data.get("profile")
+            self.reference("profiles", (*path, "profile"), profile)
+            site = self.site(data)
+            if "site" in data:
+                self.reference("sites", (*path, "site"), site)
+            elif len(self.names["sites"]) > 1:
+                self.add(path, "there are several sites", f"say where the node is: `site: {self.names['sites'][0]}`")
+            self.check_interfaces(path, data, self.plan.networks.get(str(profile), self.names["networks"]))
+            self.check_fixed(name, data, site)
+
+    def site(self, data: Mapping[str, Any]) -> str:
+        return str(data.get("site", self.names["sites"][0] if self.names["sites"] else ""))
+
+    def check_fixed(self, name: str, data: Mapping[str, Any], site: str) -> None:
+        """The addresses that the file gives to a node."""
+        for network, text in data.get("addresses", {}).items():
+            path = ("nodes", name, "addresses", network)
+            if not self.reference("networks", path, network):
+                continue
+            if network not in self.plan.networks.get(str(data.get("profile")), [network]):
+                message = f"the profile {data['profile']} is not connected to the network {network}"
+                self.add(path, message, "add it to `networks` of the profile, or remove the address")
+            subnet = self.subnets.get((network, site))
+            if subnet is None or not self.inside(path, text, subnet.cidr):
+                continue
+            for key in ("gateway", "host"):
+                if getattr(subnet, key) and schema.address(getattr(subnet, key)) == schema.address(text):
+                    self.add(path, f"{text} is the {key} of the subnet", "choose another address")
+            if _within(text, subnet.floating):
+                self.add(path, f"{text} is one of the floating addresses", "choose another address")
+            self.take(network, site, text, f"the node {name}", path)
+
+    def take(self, network: str, site: str, text: str, owner: str, path: Path_) -> None:
+        """Note the owner of an address; a mistake if it has one."""
+        used = self.used.setdefault((network, site), {})
+        value = schema.address(text)
+        if value in used:
+            self.add(path, f"{text} belongs to {used[value]} already", "an address has one owner: choose another")
+        used.setdefault(value, owner)
+
+    # Virtual addresses ------------------------------------------------------------------------------------------------
+
+    def check_vips(self) -> None:
+        traffic = self.section("traffic")
+        balanced = {traffic[kind] for kind in BALANCED if kind in traffic}
+        for network, text in self.section("vips").items():
+            path: Path_ = ("vips", network)
+            if not self.reference("networks", path, network):
+                continue
+            if balanced and network not in balanced:
+                remedy = "virtual addresses belong to the networks of " + ", ".join(BALANCED)
+                self.add(path, f"nothing is balanced on the network {network}", remedy)
+            sites = {site: subnet for (name, site), subnet in self.subnets.items() if name == network}
+            inside = [(site, subnet) for site, subnet in sites.items() if schema.address(text) in subnet.cidr]
+            if not inside:
+                if sites:
+                    known = ", ".join(str(subnet.cidr) for subnet in sites.values())
+                    self.add(path, f"{text} is in no subnet of the network {network}", f"use an address of {known}")
+                continue
+            site, subnet = inside[0]
+            if not self.inside(path, text, subnet.cidr):
+                continue
+            for key in ("pool", "floating"):
+                ends = getattr(subnet, key)
+                if _within(text, ends):
+                    message = f"{text} is inside the {'pool' if key == 'pool' else 'floating range'} {ends[0]} to {ends[1]}"
+                    self.add(path, message, "choose an address outside of it")
+            for key in ("gateway", "host"):
+                if getattr(subnet, key) and schema.address(getattr(subnet, key)) == schema.address(text):
+                    self.add(path, f"{text} is the {key} of the subnet", "choose another address")
+            self.take(network, site, text, f"the load balancer (vips.{network})", path)
+
+    # Allocation -------------------------------------------------------------------------------------------------------
+
+    def allocate(self) -> None:
+        """Addresses of all nodes on all their networks."""
+        traffic = self.section("traffic")
+        wanting: dict[tuple[str, str], list[str]] = {}
+        for name, data in self.section("nodes").items():
+            site = self.site(data)
+            fixed = data.get("addresses", {})
+            self.plan.addresses[name] = {}
+            if data.get("profile") not in self.plan.networks or site not in self.names["sites"]:
+                continue
+            for network in self.plan.networks[data["profile"]]:
+                if network in fixed:
+                    self.plan.addresses[name][network] = fixed[network]
+                    if (network, site) not in self.subnets:
+                        self.missing_subnet(name, network, site)
+                elif not only_external(network, traffic) and self.wants(name, network, site):
+                    wanting.setdefault((network, site), []).append(name)
+        for (network, site), names in wanting.items():
+            self.give(network, site, names)
+
+    def missing_subnet(self, node: str, network: str, site: str) -> None:
+        if site not in (self.document.data["networks"][network].get("subnets") or {}):
+            message = f"the network {network} has no subnet for the site {site} of this node"
+            self.add(("nodes", node), message, f"add networks.{network}.subnets.{site}, or limit `networks` of the profile")
+
+    def wants(self, node: str, network: str, site: str) -> bool:
+        """Whether a node gets an address from the pool of a network."""
+        data = self.section("networks").get(network)
+        if not data or "subnets" not in data:
+            return False  # the schema has refused it
+        if site not in data["subnets"]:
+            self.missing_subnet(node, network, site)
+            return False
+        if "pool" in data["subnets"][site]:
+            subnet = self.subnets.get((network, site))
+            return subnet is not None and subnet.pool is not None
+        path: Path_ = ("networks", network, "subnets", site)
+        carried = [kind for kind, name in self.section("traffic").items() if name == network]
+        if carried and self.document.line((*path, "pool")) and "cidr" in data["subnets"][site]:
+            message = f"no pool, and the node has no fixed address on the network {network} ({', '.join(carried)})"
+            self.add(("nodes", node), message, f"add networks.{network}.subnets.{site}.pool, or nodes.{node}.addresses.{network}")
+        return False
+
+    def give(self, network: str, site: str, names: list[str]) -> None:
+        subnet = self.subnets[network, site]
+        assert subnet.pool is not None
+        first, last = (schema.address(end) for end in subnet.pool)
+        given, without = addresses.allocate(names, int(first), int(last), {int(address) for address in self.used.get((network, site), {})})
+        make = type(first)
+        for name in names:
+            if name in given:
+                self.plan.addresses[name][network] = str(make(given[name]))
+        if without:
+            path = ("networks", network, "subnets", site, "pool")
+            message = f"the pool is exhausted: {len(given)} addresses for {len(names)} nodes, none for {', '.join(without[:5])}"
+            self.add(path, message + (", ..." if len(without) > 5 else ""), "widen the pool, or give fixed addresses outside of it")
+
+    # Services ---------------------------------------------------------------------------------------------------------
+
+    def members(self) -> dict[str, dict[str, list[str]]]:
+        """service -> component -> nodes."""
+        found: dict[str, dict[str, list[str]]] = {}
+        for name, data in self.section("nodes").items():
+            for service, components in self.plan.services.get(str(data.get("profile")), {}).items():
+                for component in components:
+                    found.setdefault(service, {}).setdefault(component, []).append(name)
+        return found
+
+    def check_services(self, known: Catalogue) -> None:
+        if not self.section("nodes") or any(profile not in self.plan.services for profile in self._profiles_in_use()):
+            return  # who runs what is not known
+        members = self.members()
+        for name in members:
+            service = known.services[name]
+            self.check_company(service, members)
+            self.check_placement(service, members[name])
+        for profile in self.plan.services:
+            self.check_profile_company(profile, known)
+        self.check_traffic(known)
+        self.check_balancers(members)
+
+    def _profiles_in_use(self) -> set[str]:
+        return {str(data.get("profile")) for data in self.section("nodes").values()}
+
+    def where(self, service: str) -> Path_:
+        """The line where a service is named first, in a profile that is used."""
+        used = self._profiles_in_use()
+        for profile, data in self.section("profiles").items():
+            for index, entry in enumerate(data.get("services", []) if profile in used else []):
+                if entry == service or (isinstance(entry, dict) and service in entry):
+                    return ("profiles", profile, "services", index)
+        return ("profiles",)
+
+    def check_company(self, service: Service, members: Mapping[str, Mapping[str, list[str]]]) -> None:
+        """What must and must not be in the same cloud."""
+        path = self.where(service.name)
+        for name, component in service.references("requires"):
+            if name not in members or (component and component not in members[name]):
+                reference = f"{name}.{component}" if component else name
+                message = f"{service.name} requires {reference}, which no node runs"
+                self.add(path, message, f"add {_entry(name, component)} to the services of a profile")
+        for name in service.get("conflicts", []):
+            if name in members:
+                self.add(path, f"{service.name} and {name} must not be in the same cloud", "remove one of them")
+        for names in service.get("one_of", []):
+            present = [name for name in names if name in members]
+            if not present:
+                self.add(path, f"{service.name} requires one of {', '.join(names)}, and no node runs any", "add one of them to a profile")
+            elif len(present) > 1:
+                message = f"{service.name} works with one of {', '.join(names)}, and {' and '.join(present)} are in the cloud"
+                self.add(path, message, "keep one of them")
+
+    def check_placement(self, service: Service, members: Mapping[str, list[str]]) -> None:
+        """On how many nodes."""
+        path = self.where(service.name)
+        for component, limits in service.components.items():
+            count = len(members.get(component, []))
+            label = service.name if len(service.components) == 1 else f"{service.name}.{component}"
+            on = f"on {count} node{'' if count == 1 else 's'}"
+            if count < limits.min:
+                self.add(path, f"{label} runs {on} and needs at least {limits.min}", f"add {_entry(service.name, component)} to the profile of more nodes")
+            if limits.max is not None and count > limits.max:
+                self.add(path, f"{label} runs {on} and may run on {limits.max} at most", "take it out of the profile of some nodes")
+            if limits.quorum and count and count % 2 == 0:
+                message = f"{label} runs {on} and needs an odd number, as the majority decides"
+                self.add(path, message, f"run it on {count - 1} or {count + 1}")
+
+    def check_profile_company(self, profile: str, known: Catalogue) -> None:
+        """What must and must not be on the same node."""
+        here = self.plan.services[profile]
+        for name, components in here.items():
+            service = known.services[name]
+            path = self.where_in(profile, name)
+            for component in components:
+                label = name if len(service.components) == 1 else f"{name}.{component}"
+                for other, part in service.requires_on_node.get(component, []):
+                    if other not in here or (part and part not in here[other]):
+                        reference = f"{other}.{part}" if part else other
+                        message = f"{label} requires {reference} on the same node"
+                        self.add(path, message, f"add {_entry(other, part)} to the services of the profile {profile}")
+            for other, part in service.references("conflicts_on_node"):
+                if other in here and (not part or part in here[other]):
+                    reference = f"{other}.{part}" if part else other
+                    self.add(path, f"{name} and {reference} must not be on the same node", "put them into different profiles")
+
+    def where_in(self, profile: str, service: str) -> Path_:
+        for index, entry in enumerate(self.section("profiles")[profile].get("services", [])):
+            if entry == service or (isinstance(entry, dict) and service in entry):
+                return ("profiles", profile, "services", index)
+        raise AssertionError(service)  # pragma: no cover - the plan is made of this list
+
+    def check_traffic(self, known: Catalogue) -> None:
+        """A node is connected to the networks of its services' traffic."""
+        traffic = self.section("traffic")
+        for profile, services in self.plan.services.items():
+            networks = self.plan.networks[profile]
+            if traffic.get("management") in self.names["networks"] and traffic["management"] not in networks:
+                path: Path_ = ("profiles", profile, "networks")
+                message = f"the network {traffic['management']} (management traffic) is missing"
+                self.add(path, message, f"add {traffic['management']}")
+            for name in services:
+                for kind in known.services[name].get("traffic", []):
+                    network = traffic.get(kind)
+                    if kind in ("external", "management") or network is None or network not in self.names["networks"]:
+                        continue
+                    if network not in networks:
+                        message = f"{name} uses {kind} traffic, and the profile is not connected to its network {network}"
+                        self.add(self.where_in(profile, name), message, f"add {network} to `networks` of the profile {profile}")
+
+    def check_balancers(self, members: Mapping[str, Mapping[str, list[str]]]) -> None:
+        """Several load balancers need an address that moves among them."""
+        nodes = {node for names in members.get(BALANCER, {}).values() for node in names}
+        vips = self.document.data.get("vips") or {}
+        if len(nodes) > 1 and isinstance(vips, dict):
+            traffic = self.section("traffic")
+            needed: dict[str, list[str]] = {}
+            for kind in BALANCED:
+                if traffic.get(kind) in self.names["networks"]:
+                    needed.setdefault(traffic[kind], []).append(kind)
+            for network, kinds in needed.items():
+                if network not in vips:
+                    message = f"{len(nodes)} nodes run {BALANCER}, and the network {network} ({', '.join(kinds)}) has no virtual address"
+                    self.add(("vips",), message, f"add vips.{network}: an address outside the pool")
+
+    def check_groups(self) -> None:
+        """No two things make the same Ansible group, and no node is called like one."""
+        groups: dict[str, str] = {}
+        wanted = [(f"profile_{name}", f"the profile {name}", ("profiles", name)) for name in self.names["profiles"]]
+        wanted += [(f"site_{name}", f"the site {name}", ("sites", name)) for name in self.names["sites"]]
+        for service, components in self.members().items():
+            wanted.append((service, f"the service {service}", self.where(service)))  # type: ignore[arg-type]
+            for component in components:
+                if component != catalogue.MAIN:
+                    label = f"the component {service}.{component}"
+                    wanted.append((f"{service}_{component}", label, self.where(service)))  # type: ignore[arg-type]
+        for group, label, path in wanted:
+            if group in groups:
+                self.add(path, f"{label} and {groups[group]} both make the Ansible group {group}", "rename one of them")
+            groups.setdefault(group, label)
+        for name in self.names["nodes"]:
+            if name in groups:
+                self.add(("nodes", name), f"{groups[name]} has an Ansible group of this name", "give the node another name")
+
+
+def _within(text: str, ends: tuple[str, str] | None) -> bool:
+    """Whether an address is in a range."""
+    if ends is None:
+        return False
+    first, last = (schema.address(end) for end in ends)
+    value = schema.address(text)
+    return value.version == first.version and int(first) <= int(value) <= int(last)
+
+
+def _entry(service: str, component: str | None) -> str:
+    """How a service or a part of it is written in a profile."""
+    return service if component in (None, catalogue.MAIN) else f"{{{service}: [{component}]}}"
+
+
+def _build(document: Document, file: Path, plan: _Plan) -> Cloud:
+    """The typed definition of a document without mistakes."""
+    data = document.data
+    networks = {
+        name: Network(
+            name,
+            network.get("mtu", 1500),
+            {
+                site: Subnet(
+                    schema.network(subnet["cidr"]),
+                    subnet.get("gateway"),
+                    subnet.get("host"),
+                    tuple(subnet["pool"]) if "pool" in subnet else None,
+                    tuple(subnet["floating"]) if "floating" in subnet else None,
+                )
+                for site, subnet in network["subnets"].items()
+            },
+        )
+        for name, network in data["networks"].items()
+    }
+    nodes: dict[str, Node] = {}
+    shared: dict[str, dict[str, str]] = {}
+    for name, node in data["nodes"].items():
+        profile = node["profile"]
+        connected = plan.networks[profile]
+        if profile not in shared:
+            given = data["profiles"][profile].get("interfaces", {})
+            shared[profile] = {network: given.get(network, f"eth{index}") for index, network in enumerate(connected)}
+        own = node.get("interfaces")
+        nodes[name] = Node(
+            name=name,
+            profile=profile,
+            site=node.get("site", next(iter(data["sites"]))),
+            managed=node.get("managed", False),
+            provisioned=node.get("provisioned", True),
+            services=plan.services[profile],
+            networks=connected,
+            interfaces={**shared[profile], **own} if own else shared[profile],
+            addresses={network: plan.addresses[name][network] for network in connected if network in plan.addresses[name]},
+        )
+    return Cloud(
+        file=file,
+        name=data["name"],
+        release=data["release"],
+        region=data.get("region", "RegionOne"),
+        domain=data["domain"],
+        sites=list(data["sites"]),
+        networks=networks,
+        traffic=data["traffic"],
+        profiles=list(data["profiles"]),
+        nodes=nodes,
+        vips=data.get("vips", {}),
+        data=data,
+        document=document,
+    )

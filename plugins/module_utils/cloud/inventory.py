@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Groups and variables of an inventory: a pure function of the definition, the catalogue and the environment.
+
+What is the same for all nodes is one object, a variable of the group ``all``; a node's own variables are small, so that
+an inventory of a thousand nodes is made in less than a second.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud import overrides
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.catalogue import MAIN, Catalogue
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.definition import (
+    BALANCED,
+    BALANCER,
+    Cloud,
+    Node,
+    Subnet,
+)
+from ansible_collections.ozone.openstack.plugins.module_utils.paths import state_dir
+
+Variables = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """``groups``: names of nodes by group; ``variables``: those of the group ``all``; ``hosts``: those of each node."""
+
+    groups: Mapping[str, list[str]]
+    variables: Variables
+    hosts: Mapping[str, Variables]
+
+
+def build_inventory(
+    cloud: Cloud, catalogue: Catalogue, environ: Mapping[str, str], exists: Callable[[Path], bool] = os.path.exists
+) -> Inventory:
+    """The inventory of a cloud.
+
+    ``environ`` says where the state of the cloud is; ``exists`` whether the lab's SSH key is there: then it is used.
+    """
+    state = state_dir(cloud.name, environ)
+    names = sorted({service for node in cloud.nodes.values() for service in node.services})
+    order = catalogue.start_order(names)
+    members = _members(cloud, order, catalogue)
+    variables: Variables = {
+        "ansible_user": "root",
+        **_ssh(state / "ssh", exists),
+        "ozone_cloud": _cloud(cloud, catalogue, state, order, members),
+    }
+    groups: dict[str, list[str]] = {}
+    for service in order:
+        groups[service] = [node.name for node in cloud.nodes.values() if service in node.services]
+        for component, entries in members[service].items():
+            if component != MAIN:
+                groups[f"{service}_{component}"] = [entry["name"] for entry in entries]
+    for profile in cloud.profiles:
+        groups[f"profile_{profile}"] = [node.name for node in cloud.nodes.values() if node.profile == profile]
+    for site in cloud.sites:
+        groups[f"site_{site}"] = [node.name for node in cloud.nodes.values() if node.site == site]
+    return Inventory(groups, variables, _hosts(cloud, order))
+
+
+def _ssh(directory: Path, exists: Callable[[Path], bool]) -> Variables:
+    """Arguments of SSH for nodes whose keys Ozone has made; nothing where the operator's own configuration counts."""
+    variables: Variables = {}
+    arguments: list[str] = []
+    if exists(directory / "id_ed25519"):
+        variables["ansible_ssh_private_key_file"] = str(directory / "id_ed25519")
+        arguments += ["-o", "IdentitiesOnly=yes"]
+    if exists(directory / "known_hosts"):
+        arguments += ["-o", f"UserKnownHostsFile={directory / 'known_hosts'}", "-o", "StrictHostKeyChecking=yes"]
+    if arguments:
+        variables["ansible_ssh_common_args"] = shlex.join(arguments)
+    return variables
+
+
+def _members(cloud: Cloud, order: list[str], catalogue: Catalogue) -> dict[str, dict[str, list[Variables]]]:
+    """service -> component -> nodes; a component that no node runs has an empty list."""
+    entries = {name: {"name": name, "site": node.site, "addresses": node.addresses} for name, node in cloud.nodes.items()}
+    members: dict[str, dict[str, list[Variables]]] = {
+        service: {component: [] for component in catalogue.services[service].components} for service in order
+    }
+    for name, node in cloud.nodes.items():
+        for service, components in node.services.items():
+            for component in components:
+                members[service][component].append(entries[name])
+    return members
+
+
+def _vips(cloud: Cloud, members: Mapping[str, Mapping[str, list[Variables]]]) -> dict[str, str]:
+    """The load balancer's address for each kind of traffic: the virtual one, else the one of the only load balancer."""
+    balancers = [entry for entries in members.get(BALANCER, {}).values() for entry in entries]
+    vips: dict[str, str] = {}
+    for kind in BALANCED:
+        network = cloud.traffic[kind]
+        if network in cloud.vips:
+            vips[kind] = cloud.vips[network]
+        elif len(balancers) == 1 and network in balancers[0]["addresses"]:
+            vips[kind] = balancers[0]["addresses"][network]
+    return vips
+
+
+def _cloud(
+    cloud: Cloud, catalogue: Catalogue, state: Path, order: list[str], members: Mapping[str, Mapping[str, list[Variables]]]
+) -> Variables:
+    """The variable ``ozone_cloud``."""
+    services = {name: catalogue.services[name] for name in order}
+    vips = _vips(cloud, members)
+    front_ends: dict[str, Variables] = {}
+    for name, service in services.items():
+        for front_end, data in service.get("front_ends", {}).items():
+            traffic = data.get("traffic", "api_internal")
+            kinds = [traffic] + (["api_public"] if data.get("public") else [])
+            front_ends[front_end] = {
+                "public": False,
+                "tunnel": False,
+                "single_writer": False,
+                **data,
+                "traffic": traffic,
+                "service": name,
+                "addresses": {kind: vips[kind] for kind in kinds if kind in vips},
+                "members": [
+                    {"name": entry["name"], "address": entry["addresses"][cloud.traffic[traffic]]}
+                    for entry in members[name][data["component"]]
+                    if cloud.traffic[traffic] in entry["addresses"]
+                ],
+            }
+    return {
+        "name": cloud.name,
+        "release": cloud.release,
+        "region": cloud.region,
+        "domain": cloud.domain,
+        "file": str(cloud.file),
+        "directory": str(cloud.file.parent),
+        "state_dir": str(state),
+        "sites": cloud.sites,
+        "networks": {name: _network(cloud.data["networks"][name], network.mtu) for name, network in cloud.networks.items()},
+        "traffic": dict(cloud.traffic),
+        "profiles": cloud.profiles,
+        "vips": vips,
+        "virtual_addresses": dict(cloud.vips),
+        "services": order,
+        "members": members,
+        "nodes": [
+            {
+                "name": node.name,
+                "site": node.site,
+                "profile": node.profile,
+                "managed": node.managed,
+                "provisioned": node.provisioned,
+                "addresses": node.addresses,
+            }
+            for node in cloud.nodes.values()
+        ],
+        "front_ends": front_ends,
+        "databases": {name: service.get("databases", []) for name, service in services.items() if service.get("databases", [])},
+        "queue_users": [name for name, service in services.items() if service.get("message_queue", False)],
+        "identity": {name: dict(service.get("identity", {})) for name, service in services.items() if service.get("identity", {})},
+        "secrets": {name: dict(service.get("secrets", {})) for name, service in services.items() if service.get("secrets", {})},
+        "catalogue": {name: dict(service.data) for name, service in services.items()},
+        "roles": {name: str(service.role) for name, service in services.items()},
+        "lab": dict(cloud.data.get("lab", {})),
+    }
+
+
+def _network(data: Mapping[str, Any], mtu: int) -> Variables:
+    """A network as in the file, with its MTU."""
+    return {"mtu": mtu, "subnets": data["subnets"]}
+
+
+def _subnet(subnet: Subnet, mtu: int) -> Variables:
+    return {
+        "cidr": str(subnet.cidr),
+        "prefix": subnet.cidr.prefixlen,
+        "gateway": subnet.gateway,
+        "host": subnet.host,
+        "mtu": mtu,
+    }
+
+
+def _hosts(cloud: Cloud, order: list[str]) -> dict[str, Variables]:
+    """The variables of each node."""
+    management = cloud.traffic["management"]
+    subnets = {
+        (name, site): _subnet(subnet, network.mtu)
+        for name, network in cloud.networks.items()
+        for site, subnet in network.subnets.items()
+    }
+    ordered: dict[str, list[str]] = {}
+    merged: dict[tuple[str, str], Variables] = {}
+    hosts: dict[str, Variables] = {}
+    for name, node in cloud.nodes.items():
+        if node.profile not in ordered:
+            ordered[node.profile] = [service for service in order if service in node.services]
+        # Nodes without overrides of their own share those of their site and profile.
+        if cloud.data["nodes"][name].get("overrides"):
+            own = _overrides(cloud, node)
+        else:
+            own = merged.setdefault((node.site, node.profile), {}) or _overrides(cloud, node)
+            merged[node.site, node.profile] = own
+        hosts[name] = {
+            **{variable: value for override in own.values() for variable, value in override.get("variables", {}).items()},
+            "ansible_host": node.addresses[management],
+            "ozone_node": {
+                "name": name,
+                "site": node.site,
+                "profile": node.profile,
+                "managed": node.managed,
+                "provisioned": node.provisioned,
+                "services": {service: node.services[service] for service in ordered[node.profile]},
+                "addresses": node.addresses,
+                "interfaces": node.interfaces,
+                "subnets": {network: subnets[network, node.site] for network in node.networks if (network, node.site) in subnets},
+            },
+            "ozone_overrides": own,
+            "ozone_services": ordered[node.profile],
+        }
+    return hosts
+
+
+def _overrides(cloud: Cloud, node: Node) -> Variables:
+    """The merged overrides of the services that a node runs."""
+    merged = overrides.for_node(cloud.data, node.site, node.profile, node.name)
+    return {
+        service: overrides.absolute_sources(override, cloud.file.parent)
+        for service, override in merged.items()
+        if service in node.services
+    }

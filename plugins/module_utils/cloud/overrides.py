@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operator changes of the services: merging the levels, and refusing what does not exist.
+
+Levels, later ones win: cloud, site, profile, node. Mappings are merged key by key; everything else (a list, a text, a
+number, null) of a later level replaces what an earlier one said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.catalogue import Catalogue, Service
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import (
+    Document,
+    Path_,
+    Problem,
+    did_you_mean,
+)
+
+
+def merge(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` changed by ``more``. Neither is modified; the result may share parts with both."""
+    merged = dict(base)
+    for key, value in more.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def levels(data: Mapping[str, Any]) -> Iterator[tuple[Path_, Mapping[str, Any]]]:
+    """Every mapping of overrides that a definition has, with the path of its key."""
+    if data.get("overrides"):
+        yield ("overrides",), data["overrides"]
+    for kind in ("sites", "profiles", "nodes"):
+        for name, value in (data.get(kind) or {}).items():
+            if value.get("overrides"):
+                yield (kind, name, "overrides"), value["overrides"]
+
+
+def for_node(data: Mapping[str, Any], site: str, profile: str, node: str) -> dict[str, Any]:
+    """The merged overrides of one node, of all services that any level names."""
+    merged: dict[str, Any] = {}
+    for source in (data, data["sites"][site], data["profiles"][profile], data["nodes"][node]):
+        if source.get("overrides"):
+            merged = merge(merged, source["overrides"])
+    return merged
+
+
+def absolute_sources(override: Mapping[str, Any], directory: Path) -> dict[str, Any]:
+    """One service's overrides with the ``src`` of its files made absolute."""
+    if "files" not in override:
+        return dict(override)
+    files = {
+        name: {"src": str(directory / file["src"])} if "src" in file else dict(file) for name, file in override["files"].items()
+    }
+    return {**override, "files": files}
+
+
+def check(
+    document: Document, data: Mapping[str, Any], known: Catalogue, profiles: Mapping[str, Mapping[str, Any]], directory: Path
+) -> list[Problem]:
+    """Overrides of what does not exist.
+
+    ``data``: the definition without what the schema refused; ``profiles``: the services of each profile; ``directory``:
+    the one of cloud.yml, where the sources of files are looked for.
+    """
+    nodes: Mapping[str, Any] = data.get("nodes") or {}
+    only_site = next(iter(data.get("sites") or {}), "")
+    problems: list[Problem] = []
+    for path, value in levels(data):
+        kind, name = (str(path[0]), str(path[1])) if len(path) > 1 else ("", "")
+        concerned = {
+            str(node.get("profile"))
+            for key, node in nodes.items()
+            if kind == "" or name == {"sites": node.get("site", only_site), "profiles": node.get("profile"), "nodes": key}[kind]
+        }
+        if kind == "profiles":
+            concerned.add(name)
+        running = {service for profile in concerned for service in profiles.get(profile, ())}
+        where = {"": "no node of the cloud", "sites": f"no node of the site {name}", "profiles": f"no node of the profile {name}"}
+        for service, override in value.items():
+            here = (*path, service)
+            if service not in known.services:
+                problems.append(document.problem(here, f"unknown service {service}", did_you_mean(service, known.services)))
+                continue
+            if service not in running:
+                message = f"{where.get(kind, f'the node {name} does not run')}{'' if kind == 'nodes' else ' runs'} {service}"
+                problems.append(document.problem(here, message, "remove the override, or add the service to a profile"))
+            problems += check_service(document, here, known.services[service], override, directory)
+    return problems
+
+
+def check_service(document: Document, path: Path_, service: Service, override: Mapping[str, Any], directory: Path) -> list[Problem]:
+    """Files, containers and variables of one service that do not exist."""
+    problems: list[Problem] = []
+    for key, word in (("config", "configuration file"), ("containers", "container")):
+        known = service.get(key, {})
+        for name in override.get(key, {}):
+            if name not in known:
+                message = f"{service.name} has no {word} {name}"
+                problems.append(document.problem((*path, key, name), message, did_you_mean(name, known)))
+    for name, file in override.get("files", {}).items():
+        if not service.get("containers", {}):
+            message = f"{service.name} has no containers that could read further files"
+            problems.append(document.problem((*path, "files", name), message, "remove it"))
+        elif name in service.get("config", {}):
+            message = f"{name} is a configuration file that Ozone writes"
+            problems.append(document.problem((*path, "files", name), message, "set its options below `config`, or choose another name"))
+        if "src" in file and not (directory / file["src"]).is_file():
+            message = f"there is no file {directory / file['src']}"
+            problems.append(document.problem((*path, "files", name, "src"), message, "paths are relative to cloud.yml"))
+    return problems + check_variables(document, (*path, "variables"), service, override.get("variables", {}))
+
+
+def check_variables(document: Document, path: Path_, service: Service, values: Mapping[str, Any]) -> list[Problem]:
+    """Variables that the role does not have, and values that are not of its type.
+
+    Types are judged by Ansible's own validator, with which the role's argument specs are checked at run time as well.
+    """
+    if not values:
+        return []
+    # Imported late: the catalogue and the checks can be used without Ansible.
+    from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+    problems: list[Problem] = []
+    options = service.variables or {}
+    for name, value in values.items():
+        if name not in options:
+            message = f"the role {service.name} has no variable {name}"
+            problems.append(document.problem((*path, name), message, did_you_mean(name, options)))
+            continue
+        spec = {key: item for key, item in options[name].items() if key not in ("required", "description", "default", "version_added")}
+        result = ArgumentSpecValidator({name: spec}).validate({name: value})
+        for error in result.error_messages:
+            problems.append(document.problem((*path, name), str(error).rstrip("."), f"see the variable in the README of the role {service.name}"))
+    return problems

@@ -1,0 +1,632 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The JSON schemas of cloud.yml and of a role's meta/service.yml, and what a violation is called.
+
+The keyword ``rule`` (unknown to JSON schema, which ignores it) says in words what a pattern or a format asks for.
+Every key has a ``description``: ``reference.py`` makes the documentation of it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import (
+    Document,
+    Path_,
+    Problem,
+    did_you_mean,
+)
+
+Schema = dict[str, Any]
+
+#: The kinds of traffic. ``external`` is the provider network of the instances: nodes have no address there by themselves.
+TRAFFIC = {
+    "management": "SSH from the deployment host to the nodes",
+    "api_internal": "APIs among the services, and everything else that has no network of its own",
+    "api_public": "APIs for the users of the cloud",
+    "database": "clients of MariaDB, and its replication",
+    "message_queue": "clients of RabbitMQ, and its replication",
+    "tunnel": "Geneve tunnels among the nodes",
+    "external": "provider network, with the floating addresses",
+}
+
+
+def _text(description: str, **more: Any) -> Schema:
+    return {"type": "string", "description": description, **more}
+
+
+def _object(description: str, properties: dict[str, Schema], required: tuple[str, ...] = (), **more: Any) -> Schema:
+    return {
+        "type": "object",
+        "description": description,
+        "additionalProperties": False,
+        "properties": properties,
+        "required": list(required),
+        **more,
+    }
+
+
+def _map(description: str, name: str, names: Schema, values: Schema, **more: Any) -> Schema:
+    """A mapping with free names: ``name`` stands for one of them in the documentation."""
+    return {
+        "type": "object",
+        "description": description,
+        "propertyNames": names,
+        "additionalProperties": values,
+        "name": name,
+        **more,
+    }
+
+
+def _list(description: str, items: Schema, **more: Any) -> Schema:
+    return {"type": "array", "description": description, "items": items, **more}
+
+
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+WORD: Schema = {
+    "pattern": r"^[a-z][a-z0-9_]{0,62}\Z",
+    "rule": "lower-case letters, digits and underscores, a letter first (it becomes part of an Ansible group's name)",
+}
+HOST_NAME: Schema = {
+    "pattern": rf"^{_LABEL}\Z",
+    "rule": "a host name label of RFC 1123 in lower case: letters, digits and inner hyphens, at most 63 characters",
+}
+CLOUD_NAME: Schema = {
+    "pattern": r"^[a-z][-a-z0-9_]{0,62}\Z",
+    "rule": "lower-case letters, digits, hyphens and underscores, a letter first",
+}
+DOMAIN_NAME: Schema = {
+    "pattern": rf"^(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\Z",
+    "rule": "a domain name in lower case: labels of RFC 1123 with dots between",
+}
+NIC_NAME: Schema = {
+    "pattern": r"^[^\s/:]{1,15}\Z",
+    "rule": "the name of a network interface: at most 15 characters, no space, slash or colon",
+}
+FILE_NAME: Schema = {
+    "pattern": r"^(?!/)(?!(.*/)?\.\.?(/|\Z))[A-Za-z0-9@._/-]+(?<!/)\Z",
+    "rule": "a relative path of letters, digits and @ . _ - / without . and .. parts",
+}
+SECTION: Schema = {
+    "pattern": r"^[^\s\[\]][^\[\]\n]*\Z",
+    "rule": "the name of a section of an INI file, without brackets",
+}
+OPTION: Schema = {
+    "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.:-]*\Z",
+    "rule": "the name of an option: letters, digits, _ . : -",
+}
+VARIABLE: Schema = {"pattern": r"^[a-z][a-z0-9_]*\Z", "rule": "the name of a role variable: lower-case letters, digits, _"}
+ENVIRONMENT: Schema = {"pattern": r"^[A-Za-z_][A-Za-z0-9_]*\Z", "rule": "the name of an environment variable"}
+ANY_NAME: Schema = {"minLength": 1, "rule": "not empty"}
+
+_ADDRESS: Schema = {"type": "string", "format": "address", "rule": "an IP address without prefix length"}
+_VALUE: Schema = {
+    "type": ["string", "number", "boolean", "null", "array"],
+    "items": {"type": ["string", "number", "boolean"]},
+    "description": "A text, number, truth value or list of them; null takes the option out, so that the service's default is in force.",
+}
+
+CONTAINER_OVERRIDE = _object(
+    "What to change of one container.",
+    {
+        "image": _text("Another image, with its digest or as the image's ID: `name@sha256:...`.", minLength=1),
+        "environment": _map(
+            "Environment variables. No secrets: units are readable.",
+            "variable",
+            ENVIRONMENT,
+            {"type": ["string", "number"], "description": "The value."},
+        ),
+        "podman_args": _list("Further arguments of `podman run`.", _text("An argument.", minLength=1)),
+        "volumes": _list(
+            "Further mounts, as for `podman run --volume`.",
+            _text(
+                "`source:target[:options]`.",
+                pattern=r"^[^:\s]+:/[^:\s]*(:[^:\s]+)?\Z",
+                rule="source:target or source:target:options, target absolute",
+            ),
+        ),
+    },
+)
+OVERRIDE = _object(
+    "What to change of one service.",
+    {
+        "config": _map(
+            "Options of the service's configuration files.",
+            "file",
+            FILE_NAME,
+            _map(
+                "The sections of one file.",
+                "section",
+                SECTION,
+                _map("The options of one section.", "option", OPTION, _VALUE),
+            ),
+        ),
+        "files": _map(
+            "Further files in the configuration directory of the service's containers, by relative path.",
+            "path",
+            FILE_NAME,
+            _object(
+                "One file: either `src` or `content`.",
+                {
+                    "src": _text("A file of the deployment host, relative to cloud.yml.", minLength=1),
+                    "content": _text("The text of the file."),
+                },
+                minProperties=1,
+                maxProperties=1,
+            ),
+        ),
+        "containers": _map("Changes of containers.", "container", WORD, CONTAINER_OVERRIDE),
+        "variables": _map(
+            "Variables of the service's role; its README lists them.",
+            "variable",
+            VARIABLE,
+            {"description": "A value of the variable's type."},
+        ),
+    },
+)
+OVERRIDES = _map(
+    "What differs from Ozone's defaults, by service. Merged in the order cloud, site, profile, node: mappings are merged "
+    "key by key, anything else of a later level replaces the earlier.",
+    "service",
+    WORD,
+    OVERRIDE,
+)
+
+_SUBNET = _object(
+    "The subnet of a network at one site.",
+    {
+        "cidr": _text("The subnet.", format="network", rule="a subnet such as 198.18.0.0/24, all host bits zero"),
+        "gateway": {**_ADDRESS, "description": "The address of its router, if it has one."},
+        "host": {**_ADDRESS, "description": "Only for a lab: the address of the lab's host on this network's bridge."},
+        "pool": _list(
+            "First and last address of the range that nodes get theirs from.",
+            {**_ADDRESS, "description": "An address."},
+            minItems=2,
+            maxItems=2,
+        ),
+        "floating": _list(
+            "First and last floating address, for a network that carries external traffic.",
+            {**_ADDRESS, "description": "An address."},
+            minItems=2,
+            maxItems=2,
+        ),
+    },
+    ("cidr",),
+)
+_INTERFACES = _map(
+    "Names of network interfaces, by network. Default: `eth0`, `eth1`, ... in the order of the node's networks.",
+    "network",
+    WORD,
+    _text("The name of an interface.", **NIC_NAME),
+)
+
+CLOUD: Schema = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "cloud.yml",
+    **_object(
+        "The definition of one cloud.",
+        {
+            "plugin": {
+                "const": "ozone.openstack.cloud",
+                "description": "Tells Ansible which inventory plugin reads the file: always `ozone.openstack.cloud`.",
+            },
+            "name": _text("The name of the cloud: of its state directory and of its lab.", **CLOUD_NAME),
+            "release": _text('The OpenStack release, in quotes: `"2026.1"`.', minLength=1),
+            "region": _text(
+                "The region in the service catalogue.",
+                default="RegionOne",
+                pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}\Z",
+                rule="letters, digits and . _ - only",
+            ),
+            "domain": _text("The DNS domain of the nodes.", **DOMAIN_NAME),
+            "service_paths": _list(
+                "Directories with service roles of your own, relative to cloud.yml.", _text("A directory.", minLength=1)
+            ),
+            "sites": _map(
+                "Failure and routing domains. A small cloud has one.",
+                "site",
+                WORD,
+                _object("A site.", {"overrides": OVERRIDES}),
+                minProperties=1,
+            ),
+            "networks": _map(
+                "The networks of the nodes.",
+                "network",
+                WORD,
+                _object(
+                    "A network.",
+                    {
+                        "mtu": {
+                            "type": "integer",
+                            "minimum": 1280,
+                            "maximum": 9216,
+                            "default": 1500,
+                            "description": "Largest packet of its interfaces, in bytes.",
+                        },
+                        "subnets": _map("Its subnet at each site.", "site", WORD, _SUBNET, minProperties=1),
+                    },
+                    ("subnets",),
+                ),
+                minProperties=1,
+            ),
+            "traffic": _object(
+                "Which network each kind of traffic uses. One network may carry several kinds.",
+                {kind: _text(f"Network for: {what}.", **WORD) for kind, what in TRAFFIC.items()},
+                tuple(TRAFFIC),
+            ),
+            "profiles": _map(
+                "Kinds of nodes.",
+                "profile",
+                WORD,
+                _object(
+                    "A profile.",
+                    {
+                        "services": _list(
+                            "The services that its nodes run: a name, or `{name: [components]}` for a part of a service.",
+                            {
+                                "type": ["string", "object"],
+                                "description": "A service, or a service limited to some of its components.",
+                                "propertyNames": WORD,
+                                "minProperties": 1,
+                                "maxProperties": 1,
+                                "additionalProperties": _list(
+                                    "Components.", _text("A component."), minItems=1, uniqueItems=True
+                                ),
+                                "rule": "a service, or {service: [components]}",
+                            },
+                            minItems=1,
+                        ),
+                        "networks": _list(
+                            "The networks that its nodes are connected to. Default: all.",
+                            _text("A network."),
+                            minItems=1,
+                            uniqueItems=True,
+                        ),
+                        "interfaces": _INTERFACES,
+                        "overrides": OVERRIDES,
+                    },
+                    ("services",),
+                ),
+                minProperties=1,
+            ),
+            "nodes": _map(
+                "The machines. Add a new one at the end: then no address of another node can change.",
+                "node",
+                HOST_NAME,
+                _object(
+                    "A node.",
+                    {
+                        "profile": _text("Its profile."),
+                        "site": _text("Its site. Default: the only site."),
+                        "addresses": _map(
+                            "Fixed addresses, by network. A fixed address is given to no other node.",
+                            "network",
+                            WORD,
+                            {**_ADDRESS, "description": "An address."},
+                        ),
+                        "interfaces": _INTERFACES,
+                        "managed": {
+                            "type": "boolean",
+                            "default": False,
+                            "description": "Whether Ozone provisions the machine. Deployment does not look at it.",
+                        },
+                        "provisioned": {
+                            "type": "boolean",
+                            "default": True,
+                            "description": "Whether the machine is to have an operating system. Deployment does not look at it.",
+                        },
+                        "overrides": OVERRIDES,
+                    },
+                    ("profile",),
+                ),
+                minProperties=1,
+            ),
+            "vips": _map(
+                "Virtual addresses of the load balancer, by network. Needed only with several load balancers.",
+                "network",
+                WORD,
+                {**_ADDRESS, "description": "An address outside the pool."},
+            ),
+            "overrides": OVERRIDES,
+            "lab": _object(
+                "How the lab makes the nodes. Nothing else reads it.",
+                {
+                    "memory": _text(
+                        "Memory of a node at most.", pattern=r"^[1-9][0-9]*[MG]\Z", rule="a size such as 512M or 8G"
+                    ),
+                    "cpus": {
+                        "type": "integer",
+                        "minimum": 1,
+                        "description": "Processors of a node at most.",
+                    },
+                },
+            ),
+        },
+        ("plugin", "name", "release", "domain", "sites", "networks", "traffic", "profiles", "nodes"),
+    ),
+}
+
+_WORDS = _list("Names.", _text("A name.", **WORD), uniqueItems=True)
+_REFERENCE = {
+    "pattern": r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?\Z",
+    "rule": "service or service.component",
+}
+_COUNT = {"type": "integer", "minimum": 0}
+_PORT = {"type": "integer", "minimum": 1, "maximum": 65535}
+
+SERVICE: Schema = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "meta/service.yml",
+    **_object(
+        "The declaration of a service: what can be known without any cloud.",
+        {
+            "name": _text("The name of the service and of its role.", **WORD),
+            "summary": _text("One line for people.", minLength=1),
+            "components": _map(
+                "Parts that can be placed on different nodes. Without it there is one, `main`.",
+                "component",
+                WORD,
+                _object(
+                    "How a component may be placed.",
+                    {
+                        "min": {**_COUNT, "description": "Fewest nodes that run it, where the service is in the cloud.", "default": 0},
+                        "max": {**_COUNT, "minimum": 1, "description": "Most nodes that run it."},
+                        "quorum": {"type": "boolean", "description": "Whether an odd number of nodes is needed.", "default": False},
+                        "one_at_a_time": {
+                            "type": "boolean",
+                            "description": "Whether changes must go from node to node one by one.",
+                            "default": False,
+                        },
+                    },
+                ),
+                minProperties=1,
+            ),
+            "requires": _list(
+                "Services (or service.component) that must be in the cloud. They are started earlier.",
+                _text("A reference.", **_REFERENCE),
+                uniqueItems=True,
+            ),
+            "after": _list("Services that are started earlier, where they are in the cloud.", _text("A service.", **WORD)),
+            "requires_on_node": _map(
+                "Services (or service.component) that must be on the same node, by component.",
+                "component",
+                WORD,
+                _list("References.", _text("A reference.", **_REFERENCE), uniqueItems=True),
+            ),
+            "conflicts": {**_WORDS, "description": "Services that must not be in the same cloud."},
+            "conflicts_on_node": _list(
+                "Services (or service.component) that must not be on the same node.",
+                _text("A reference.", **_REFERENCE),
+                uniqueItems=True,
+            ),
+            "one_of": _list("Of each list exactly one service must be in the cloud.", {**_WORDS, "minItems": 2}),
+            "traffic": _list(
+                "The kinds of traffic it uses.",
+                {"enum": list(TRAFFIC), "description": "A kind of traffic."},
+                uniqueItems=True,
+            ),
+            "image": _text("The image of its containers; empty or absent for a service from packages."),
+            "containers": _map("Its containers, and the component each belongs to.", "container", WORD, _text("A component.", **WORD)),
+            "config": _map(
+                "Its oslo configuration files, and the containers that read them.",
+                "file",
+                FILE_NAME,
+                _list("Containers.", _text("A container.", **WORD), minItems=1, uniqueItems=True),
+            ),
+            "front_ends": _map(
+                "What the load balancer offers for it.",
+                "front end",
+                WORD,
+                _object(
+                    "A front end.",
+                    {
+                        "port": {**_PORT, "description": "Port of the load balancer."},
+                        "backend_port": {**_PORT, "description": "Port of the members."},
+                        "component": _text("The component whose nodes are its members.", **WORD),
+                        "mode": {"enum": ["http", "tcp"], "description": "What the load balancer understands of it."},
+                        "traffic": {
+                            "enum": ["api_internal", "database", "message_queue"],
+                            "default": "api_internal",
+                            "description": "The traffic of its members and of its internal side.",
+                        },
+                        "public": {
+                            "type": "boolean",
+                            "default": False,
+                            "description": "Whether it is offered to users as well, on the network of api_public.",
+                        },
+                        "check": _text("Path of the health check, for mode http.", pattern=r"^/", rule="a path that starts with /"),
+                        "tunnel": {
+                            "type": "boolean",
+                            "default": False,
+                            "description": "Whether connections live long (WebSocket).",
+                        },
+                        "single_writer": {
+                            "type": "boolean",
+                            "default": False,
+                            "description": "Whether one member is used at a time, the others being its reserve.",
+                        },
+                    },
+                    ("port", "backend_port", "component", "mode"),
+                ),
+            ),
+            "databases": {
+                **_WORDS,
+                "description": "Its databases. The account is the service's name, the password `<service>_database_password`.",
+            },
+            "message_queue": {
+                "type": "boolean",
+                "default": False,
+                "description": "Whether it has an account of the message queue, with the password `<service>_queue_password`.",
+            },
+            "identity": _object(
+                "What it has in the identity service.",
+                {
+                    "user": _text(
+                        "Its user in the project `service`, with the password `<service>_identity_password`.", **OPTION
+                    ),
+                    "roles": _list("The user's roles there.", _text("A role.", minLength=1), uniqueItems=True),
+                    "services": _map(
+                        "Its entries in the service catalogue.",
+                        "name",
+                        OPTION,
+                        _object(
+                            "An entry.",
+                            {
+                                "type": _text("The type of the service.", minLength=1),
+                                "description": _text("For people."),
+                                "front_end": _text("The front end that its endpoints lead to.", **WORD),
+                                "path": _text("The path of the endpoints' URLs.", pattern=r"^(/.*)?\Z", rule="empty or a path that starts with /"),
+                            },
+                            ("type", "front_end"),
+                        ),
+                    ),
+                },
+            ),
+            "secrets": _map(
+                "Its secrets, made at the first deployment.",
+                "secret",
+                VARIABLE,
+                {"type": "string", "pattern": r"^[a-z][a-z0-9_]*\Z", "rule": "a kind of secret", "description": "Kind of secret."},
+            ),
+        },
+        ("name", "summary"),
+    ),
+}
+
+
+def address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An IP address. Raises ValueError."""
+    return ipaddress.ip_address(text)
+
+
+def network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """A subnet with its prefix length and without host bits. Raises ValueError."""
+    if "/" not in text:
+        raise ValueError(f"{text} has no prefix length")
+    return ipaddress.ip_network(text)
+
+
+@cache
+def _validator(title: str) -> Any:
+    # Imported late: the schemas can be read, for the documentation, where jsonschema is not installed.
+    import jsonschema
+
+    checker = jsonschema.FormatChecker(formats=())
+    checks: tuple[tuple[str, Callable[[str], object]], ...] = (("address", address), ("network", network))
+    for name, check in checks:
+        checker.checks(name, raises=ValueError)(lambda value, check=check: not isinstance(value, str) or bool(check(value)))
+    schema = {"cloud.yml": CLOUD, "meta/service.yml": SERVICE}[title]
+    return jsonschema.Draft202012Validator(schema, format_checker=checker)
+
+
+_TYPES = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+}
+
+
+def _type_name(value: Any) -> str:
+    for kinds, name in ((bool, "true or false"), (int | float, "a number"), (str, "a text"), (list, "a list"), (dict, "a mapping")):
+        if isinstance(value, kinds):
+            return name
+    return "nothing"
+
+
+def _wanted_types(schema: Schema) -> str:
+    wanted = schema["type"]
+    return " or ".join(_TYPES[one] for one in ([wanted] if isinstance(wanted, str) else wanted))
+
+
+def _show(value: Any) -> str:
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _violation(error: Any, document: Document) -> Iterator[tuple[Path_, Problem, bool]]:
+    """For one violation: path, mistake, and whether the key itself (not its value) is wrong."""
+    path: Path_ = tuple(error.absolute_path)
+    schema: Schema = error.schema
+    value = error.instance
+    limit = error.validator_value
+    message = f"{_show(value)} does not fit"
+    remedy = schema.get("rule", "")
+    kind = error.validator
+    if "propertyNames" in error.absolute_schema_path:
+        path = (*path, value)
+        yield path, document.problem(path, f"{_show(value)} is not a possible name", remedy), True
+        return
+    if kind == "additionalProperties":
+        known = list(schema["properties"])
+        for key in value:
+            if key not in known:
+                yield (*path, key), document.problem((*path, key), "unknown key", did_you_mean(key, known)), True
+        return
+    if kind == "required":
+        missing = re.match(r"'(.*)' is a required property", error.message)
+        key = missing.group(1) if missing else "?"
+        text = schema["properties"].get(key, {}).get("description", "")
+        yield path, document.problem(path, f"the key {key} is missing", text), False
+        return
+    if kind == "type":
+        message = f"must be {_wanted_types(schema)}, not {_type_name(value)}"
+        if isinstance(value, int | float) and not isinstance(value, bool) and "string" in schema["type"]:
+            remedy = f'put it in quotes: "{value}"'
+        elif value is None:
+            remedy = "give it a value, or remove the key"
+    elif kind in ("pattern", "format"):
+        message = f"{_show(value)} is not possible here"
+        if kind == "format":
+            remedy = f"must be {remedy}"
+    elif kind == "const":
+        message, remedy = f"must be {limit}", "write exactly that"
+    elif kind == "enum":
+        message, remedy = f"{_show(value)} is not one of the choices", did_you_mean(str(value), map(str, limit))
+    elif kind in ("minimum", "maximum"):
+        message = f"must be at {'least' if kind == 'minimum' else 'most'} {limit}, not {value}"
+    elif kind in ("minItems", "minProperties", "minLength"):
+        message = f"needs at least {limit} {'entry' if limit == 1 else 'entries'}" if kind != "minLength" else "must not be empty"
+        remedy = remedy or schema.get("description", "")
+    elif kind in ("maxItems", "maxProperties"):
+        message = f"takes at most {limit} {'entry' if limit == 1 else 'entries'}"
+        remedy = remedy or schema.get("description", "")
+    elif kind == "uniqueItems":
+        message, remedy = "names something twice", "name each only once"
+    yield path, document.problem(path, message, remedy), False
+
+
+def violations(document: Document, title: str) -> tuple[list[Problem], list[Path_]]:
+    """Every violation of a schema, and the paths of the values that cannot be relied on. ``title``: that of the schema."""
+    problems: list[Problem] = []
+    broken: list[Path_] = []
+    if document.data is None:
+        return [document.problem((), "the file is empty", "see docs/reference/cloud.md")], [()]
+    for error in _validator(title).iter_errors(document.data):
+        for path, problem, _is_key in _violation(error, document):
+            problems.append(problem)
+            broken.append(path)
+    return problems, broken
+
+
+def prune(data: Any, broken: list[Path_]) -> Any:
+    """A copy of ``data`` without the values at ``broken``; lists keep their length, with None in the place."""
+    tops = {path[0] for path in broken if path}
+    if () in broken and not isinstance(data, dict):
+        return {}
+
+    def copy(value: Any, path: Path_, dropped: frozenset[Path_] | set[Path_]) -> Any:
+        if isinstance(value, dict):
+            return {key: copy(item, (*path, key), dropped) for key, item in value.items() if (*path, key) not in dropped}
+        if isinstance(value, list):
+            return [None if (*path, i) in dropped else copy(item, (*path, i), dropped) for i, item in enumerate(value)]
+        return value
+
+    dropped = {path for path in broken if path}
+    return {key: copy(value, (key,), dropped) if key in tops else value for key, value in data.items() if (key,) not in dropped}
