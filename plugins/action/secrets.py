@@ -41,7 +41,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
             if f"ozone_secrets_{option}" in variables:
                 self._task.args.setdefault(option, self._templar.template(variables[f"ozone_secrets_{option}"]))
         options = self.validate_argument_spec(argument_spec=ARGUMENTS)[1]
-        wanted = {str(name): str(kind) for name, kind in options["secrets"].items()}
+        wanted: dict[str, str] = {}
+        for name, kind in options["secrets"].items():  # by service, or one by one
+            wanted.update(
+                {str(key): str(value) for key, value in (kind.items() if isinstance(kind, dict) else [(name, kind)])}
+            )
         try:
             if options["source"] == "hashi_vault":
                 values, where = read_secrets(self._loader, self._templar, variables, options)

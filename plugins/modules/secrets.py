@@ -20,7 +20,7 @@ attributes:
 options:
   secrets:
     description:
-      - Name of each secret that is needed, with its kind.
+      - Name of each secret that is needed, with its kind. They may be grouped by service, as in C(ozone_cloud.secrets).
       - C(password) is 32 letters and digits, C(hex32) 32 hexadecimal digits, C(fernet) one Fernet key, and
         C(fernet_keys) a Fernet key repository (key index to key, V(0) is the staged and V(1) the primary key).
     type: dict

@@ -69,7 +69,7 @@ PLAY = """
   tasks:
     - name: Make secrets
       ozone.openstack.secrets:
-        secrets: {keystone_database_password: password, keystone_fernet_keys: fernet_keys}
+        secrets: {keystone_database_password: password, keystone: {keystone_fernet_keys: fernet_keys}}
       register: made
     - name: Use them
       ansible.builtin.copy:
