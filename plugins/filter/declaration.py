@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.scale import scale_down_refusals
 from ansible_collections.ozone.openstack.plugins.module_utils.services.keystone import key_files
 from ansible_collections.ozone.openstack.plugins.module_utils.services.ovn import chassis, cloud_remotes
 
@@ -17,4 +18,9 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Filters by name."""
-        return {"key_files": key_files, "ovn_chassis": chassis, "ovn_remotes": cloud_remotes}
+        return {
+            "key_files": key_files,
+            "ovn_chassis": chassis,
+            "ovn_remotes": cloud_remotes,
+            "scale_down_refusals": scale_down_refusals,
+        }

@@ -7,6 +7,7 @@ Both the plan and the change of a node go through ``render_service``, so that a 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -78,22 +79,21 @@ class Services:
     @cached_property
     def images(self) -> dict[str, Any]:
         """The index of the images that were built for the cloud's release; empty when there is none."""
-        index = cache_dir() / "images" / f"{self.cloud['release']}.json"
+        index = cache_dir(os.environ) / "images" / f"{self.cloud['release']}.json"
         if not index.exists():
             return {}
         images: dict[str, Any] = json.loads(index.read_text(encoding="utf-8"))
         return images
 
-    def _lookup(self, name: str, *terms: str) -> Any:
-        plugin = lookup_loader.get(f"ozone.openstack.{name}", loader=self.loader, templar=self.templar)
-        return plain(plugin.run(list(terms), variables=dict(self.task_vars))[0])
+    def _lookup(self, plugin: str, name: str, **options: str) -> Any:
+        lookup = lookup_loader.get(f"ozone.openstack.{plugin}", loader=self.loader, templar=self.templar)
+        return plain(lookup.run([name], variables=dict(self.task_vars), **options)[0])
 
     def _secret(self, name: str) -> Any:
         return self._lookup("secret", name)
 
-    def _certificate(self, name: str, part: str) -> str:
-        plugin = lookup_loader.get("ozone.openstack.certificate", loader=self.loader, templar=self.templar)
-        return str(plugin.run([name], variables=dict(self.task_vars), part=part)[0])
+    def _certificate(self, name: str) -> str:
+        return str(self._lookup("certificate", name, part="combined"))
 
     def role_path(self, service: str) -> Path:
         """Directory of the role of ``service``: the operator's own roles (``service_paths``) first."""

@@ -24,14 +24,14 @@ class Context:
 
     ``cloud`` and ``node`` are the host variables ``ozone_cloud`` and ``ozone_node``; ``overrides`` is what the operator
     overrides for the service; ``images`` the index of built images; ``secret`` gives a secret by its name;
-    ``certificate`` a text of the public key infrastructure: ``ca``, or ``certificate``/``key`` of a named server.
+    ``certificate`` the PEM text of a certificate with its key by its name, or of the authority (``ca``).
     """
 
     cloud: Mapping[str, Any]
     node: Mapping[str, Any]
     images: Mapping[str, Any]
     secret: Callable[[str], Any]
-    certificate: Callable[[str, str], str]
+    certificate: Callable[[str], str]
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
     def network(self, traffic: str) -> str:

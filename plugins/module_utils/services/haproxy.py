@@ -41,7 +41,7 @@ defaults
 
 def certificate(context: Context) -> str:
     """Certificate chain and key in one file, as HAProxy wants them."""
-    return context.certificate("haproxy", "certificate") + context.certificate("haproxy", "key")
+    return context.certificate("haproxy")
 
 
 def _front_end(name: str, spec: Mapping[str, Any], context: Context) -> list[str]:

@@ -8,7 +8,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.generation.context
 
 def authority(context: Context) -> str:
     """The certificate authority that signed the cloud's server certificates."""
-    return context.certificate("haproxy", "ca")
+    return context.certificate("ca")
 
 
 def hosts(context: Context) -> str:

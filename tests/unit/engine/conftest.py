@@ -76,7 +76,7 @@ def make_context() -> Any:
             node=node_of(services or {"keystone": ["main"]}),
             images={"keystone": {"name": "localhost/ozone/keystone:1", "id": "a" * 64}},
             secret=lambda name: f"secret-of-{name}",
-            certificate=lambda name, part: f"{name} {part}\n",
+            certificate=lambda name: f"{name}\n",
             overrides=overrides or {},
         )
 
