@@ -109,7 +109,7 @@ def describe(holder: Holder, now: datetime) -> str:
 
 @dataclass(frozen=True)
 class Held:
-    """The lock is ours. ``note`` tells about one that was taken over; empty otherwise. ``again``: it was ours before."""
+    """The lock is ours. ``note`` tells about one that was taken over; empty otherwise. ``again``: it was before."""
 
     holder: Holder
     note: str = ""
