@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run tiers of checks with time limits, their output as it comes, and one line at the end: ``N passed, N failed``.
+
+    python tests/run.py                  # the tiers of `make test`
+    python tests/run.py lint unit        # some of them
+    python tests/run.py --list
+
+A tier is one command. What pytest or molecule counted is added up; any other command is one check. A tier that fails
+although nothing in it was counted as failed, or that runs out of time, counts as one failure. The exit code is 0 only
+when nothing failed and something passed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+GALAXY = ["ansible-galaxy", "collection", "build", "--force", "--output-path", "build"]
+
+
+@dataclass(frozen=True)
+class Tier:
+    """One command. ``limit`` is in seconds; it is there to end what hangs, not to press what is slow."""
+
+    name: str
+    argv: list[str]
+    limit: int
+    group: str = ""  # several tiers that are asked for by one name
+
+
+#: From cheap to dear. `make test` runs those in DEFAULT, in this order.
+TIERS = [
+    Tier("ruff", ["ruff", "check", "."], 60, "lint"),
+    Tier("mypy", ["mypy"], 300, "lint"),
+    Tier("ansible-lint", ["ansible-lint", "--offline"], 600, "lint"),
+    Tier("changelog", ["antsibull-changelog", "lint"], 60, "lint"),
+    Tier("galaxy", GALAXY, 120, "lint"),
+    Tier("docs", [sys.executable, "docs/generate.py", "--check"], 300),
+    Tier("structure", [*PYTEST, "tests/structure"], 300),
+    Tier("unit", [*PYTEST, "tests/unit"], 900),
+    Tier("molecule", ["molecule", "test", "--all", "--report", "--command-borders"], 1500),
+    Tier("e2e", [*PYTEST, "tests/e2e"], 1800),
+    Tier("faults", [*PYTEST, "tests/faults"], 1800),
+]
+DEFAULT = ["lint", "docs", "structure", "unit", "molecule", "e2e", "faults"]
+
+#: The last line of pytest: "3 failed, 12 passed, 1 skipped in 4.21s", between equal signs or not.
+PYTEST_SUMMARY = re.compile(r"^=* ?(?P<counts>(?:\d+ \w+(?:, )?)+) in [\d.]+s(?: \([\d:]+\))? ?=*$")
+PYTEST_COUNT = re.compile(r"(\d+) (passed|failed|errors?)")
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\]8;;[^\x1b]*\x1b\\")
+
+
+@dataclass
+class Result:
+    """What became of a tier."""
+
+    passed: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    note: str = ""
+
+
+def counts(line: str) -> tuple[int, int] | None:
+    """Passed and failed, out of the closing line of pytest; None for any other line."""
+    match = PYTEST_SUMMARY.match(ESCAPES.sub("", line).strip())
+    if match is None:
+        return None
+    found = {"passed": 0, "failed": 0}
+    for number, word in PYTEST_COUNT.findall(match["counts"]):
+        found["passed" if word == "passed" else "failed"] += int(number)
+    return found["passed"], found["failed"]
+
+
+def judge(code: int | None, counted: tuple[int, int] | None) -> tuple[int, int, str]:
+    """Passed, failed and a note, from the exit code (None: out of time) and what was counted."""
+    passed, failed = counted or (0, 0)
+    if code is None:
+        return passed, failed + 1, "out of time"
+    if code and not failed:
+        return passed, 1, f"exit code {code}"
+    if not code and not passed and not failed:
+        return (1, 0, "") if counted is None else (0, 1, "no test ran")
+    return passed, failed, ""
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a tier with all that it started: first politely, so that it can remove its nodes, then not."""
+    for number, patience in ((signal.SIGINT, 60), (signal.SIGTERM, 20)):
+        if process.poll() is None:
+            os.killpg(process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(patience)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # also what the leader left behind in its process group
+    process.wait(5)
+
+
+def run(tier: Tier) -> Result:
+    """Run a tier, its output passed on as it comes."""
+    begin = time.monotonic()
+    counted: tuple[int, int] | None = None
+    code: int | None = None
+    try:
+        process = subprocess.Popen(
+            tier.argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True, env=os.environ | ({} if sys.stdout.isatty() else {"NO_COLOR": "1"}),
+        )  # fmt: skip
+    except FileNotFoundError:
+        return Result(0, 1, 0.0, f"{tier.argv[0]} is not installed; run it by make")
+    assert process.stdout is not None
+    os.set_blocking(process.stdout.fileno(), False)
+    pending = b""
+    try:
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            while (left := begin + tier.limit - time.monotonic()) > 0:
+                if not selector.select(min(left, 1.0)):
+                    if process.poll() is not None:
+                        break
+                    continue
+                data = process.stdout.read()
+                if not data:
+                    break
+                sys.stdout.buffer.write(data)
+                sys.stdout.flush()
+                *lines, pending = (pending + data).split(b"\n")
+                for line in lines:
+                    counted = counts(line.decode(errors="replace")) or counted
+            else:
+                stop(process)
+        if process.returncode is None:
+            code = process.wait(30)
+        elif time.monotonic() - begin < tier.limit:
+            code = process.returncode
+    except (KeyboardInterrupt, subprocess.TimeoutExpired):
+        stop(process)
+        raise
+    passed, failed, note = judge(code, counts(pending.decode(errors="replace")) or counted)
+    return Result(passed, failed, time.monotonic() - begin, note)
+
+
+def selected(names: list[str]) -> list[Tier]:
+    """Tiers by name or group, in the order of TIERS. An unknown name ends the program."""
+    unknown = set(names) - {tier.name for tier in TIERS} - {tier.group for tier in TIERS}
+    if unknown:
+        sys.exit(f"no such tier: {', '.join(sorted(unknown))}; there are: {', '.join(tier.name for tier in TIERS)}")
+    return [tier for tier in TIERS if tier.name in names or tier.group in names]
+
+
+def main(arguments: list[str]) -> int:
+    """Entry point."""
+    if "--list" in arguments:
+        for tier in TIERS:
+            print(f"{tier.group or tier.name:<10} {tier.limit:>5} s  {' '.join(tier.argv)}")
+        return 0
+    results: dict[str, Result] = {}
+    try:
+        for tier in selected(arguments or DEFAULT):
+            print(f"\n==> {tier.name}: {' '.join(tier.argv)}  (limit {tier.limit} s)", flush=True)
+            results[tier.name] = result = run(tier)
+            verdict = f"{result.passed} ok, {result.failed} not" + (f" ({result.note})" if result.note else "")
+            print(f"<== {tier.name}: {verdict}, {result.seconds:.0f} s", flush=True)
+    except KeyboardInterrupt:
+        print("interrupted")
+        results.setdefault("interrupted", Result(0, 1))
+    print()
+    for name, result in results.items():
+        print(f"  {name:<14} {result.passed:>5} ok {result.failed:>4} not {result.seconds:>7.0f} s  {result.note}")
+    passed, failed = (sum(getattr(result, key) for result in results.values()) for key in ("passed", "failed"))
+    print(f"\n{passed} passed, {failed} failed", flush=True)
+    return 0 if passed and not failed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
