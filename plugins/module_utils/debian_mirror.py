@@ -314,7 +314,7 @@ def bootstrap(
             except FileNotFoundError:
                 raise MirrorError("mmdebstrap is not installed; remedy: apt-get install mmdebstrap") from None
             except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-                tail = "\n".join(_read(str(log)).splitlines()[-15:])
+                tail = "\n".join(line[:300] for line in _read(str(log)).splitlines()[-15:])
                 why = (
                     f"exit code {error.returncode}" if isinstance(error, subprocess.CalledProcessError) else "time-out"
                 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -120,7 +121,8 @@ class _Job:
 def _tail(path: Path, lines: int = 20) -> str:
     """Last lines of a log."""
     with suppress(OSError):
-        return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+        text = path.read_text(encoding="utf-8", errors="replace")
+        return "\n".join(line[:300] for line in text.splitlines()[-lines:])
     return ""
 
 
@@ -317,14 +319,17 @@ class Builder:
                     log=job.log,
                     variant="essential",
                     include=sorted(self.release.base),
-                    extra=[f"--dpkgopt={option}" for option in recipe.DPKG_OPTIONS],
+                    extra=[
+                        *(f"--dpkgopt={option}" for option in recipe.DPKG_OPTIONS),
+                        f"--setup-hook={recipe.BASE_SETUP}",
+                    ],
                 )
                 finish_base(root)
                 self.commit(job, container, "base", name, self.base, "scratch")
             finally:
                 self.drop(container)
-        except (BuildError, MirrorError) as error:
-            raise BuildError(f"base image of {self.release.suite}: {error}\n{job.log}:\n{_tail(job.log)}") from error
+        except MirrorError as error:  # has the log's tail
+            raise BuildError(f"base image of {self.release.suite}: {error}") from error
         return name
 
     def build(self, image: str, inputs: str, base: str) -> float:
@@ -560,9 +565,22 @@ def clean_root(root: Path) -> None:
                     shutil.rmtree(path)
             else:
                 path.unlink()
+    (root / "etc/apt/preferences.d/ozone").unlink(missing_ok=True)
+    (root / "var/lib/dpkg/status-old").unlink(missing_ok=True)
+    strip_setuid(root)
     (root / "etc/machine-id").write_text("", encoding="utf-8")
     for backup in (root / "etc").glob("*-"):
         backup.unlink()
+
+
+def strip_setuid(root: Path) -> None:
+    """No program of an image gives more rights than its caller has."""
+    for directory, _, files in os.walk(root):
+        for name in files:
+            path = os.path.join(directory, name)
+            status = os.lstat(path)
+            if stat.S_ISREG(status.st_mode) and status.st_mode & (stat.S_ISUID | stat.S_ISGID):
+                os.chmod(path, stat.S_IMODE(status.st_mode) & ~(stat.S_ISUID | stat.S_ISGID))
 
 
 def prune(settings: Settings, releases: Mapping[str, Release], progress: Progress, *, check: bool = False) -> list[str]:

@@ -45,6 +45,13 @@ DPKG_OPTIONS = (
     "path-exclude=/usr/share/man/*",
 )
 
+#: Run on the host before the base is filled ($1 is its root): /usr is merged from the start, so that apt need not choose
+#: the package that would merge it, and with it all of Perl.
+BASE_SETUP = (
+    'for d in bin sbin lib lib64; do mkdir -p "$1/usr/$d"; ln -s "usr/$d" "$1/$d"; done; '
+    r"""printf 'Package: usrmerge\nPin: release *\nPin-Priority: -1\n' > "$1/etc/apt/preferences.d/ozone" """
+).strip()
+
 #: No package's service is ever started in an image.
 POLICY_RC_D = "#!/bin/sh\nexit 101\n"
 
@@ -86,6 +93,7 @@ def base_inputs(release: Release, architecture: str, revision: str) -> str:
             "architecture": architecture,
             "packages": sorted(release.base),
             "dpkg": DPKG_OPTIONS,
+            "setup": BASE_SETUP,
             "user": [USER, UID],
             "revision": revision,
         }
@@ -155,7 +163,8 @@ def install_script(spec: ImageSpec, python: str, source: Sequence[str]) -> str:
         f"/mnt/uv pip install --python {PREFIX}/bin/python --require-hashes --no-deps --link-mode copy "
         f"--only-binary :all:{binary} --build-constraints /mnt/build.lock -r /mnt/image.lock",
         # Neither tests nor translations are used at run time. Only those of a package's top level: deeper ones may be.
-        f"rm -rf {site}/*/tests {site}/*/locale {site}/numpy/*/tests {PREFIX}/.lock {PREFIX}/.gitignore",
+        f"rm -rf {site}/*/tests {site}/*/locale {site}/numpy/*/tests {PREFIX}/.lock {PREFIX}/.gitignore "
+        f"{PREFIX}/bin/activate* {PREFIX}/bin/*.bat",
     ]
     for module in spec.modules:
         lines.append(f"ln -s /usr/lib/python3/dist-packages/{module} {site}/")
