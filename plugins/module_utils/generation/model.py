@@ -27,13 +27,18 @@ STAGE = "@STAGE@"
 
 
 class File(TypedDict):
-    """One file. ``path`` is absolute for a file of the host, relative to the object for a file of a container."""
+    """One file. ``path`` is absolute for a file of the host, relative to the object for a file of a container.
+
+    A host file is a link from its path into the active generation. ``copy`` makes it a regular file instead, for those
+    who cannot read through the link; ``copied`` knows the common ones.
+    """
 
     path: str
     sha256: str
     mode: str  # octal, four digits: "0640"
     owner: str  # a name on the node, or a number for an account of a container
     group: str
+    copy: NotRequired[bool]
 
 
 class Directory(TypedDict):
@@ -112,7 +117,11 @@ class OneShot(TypedDict):
 
 
 class HostCheck(TypedDict):
-    """A check of staged host files, before the switch: haproxy -c -f @STAGE@/etc/haproxy/haproxy.cfg."""
+    """A check of staged host files, before the switch: haproxy -c -f @STAGE@/etc/haproxy/haproxy.cfg.
+
+    Without ``STAGE`` in its argv the check sees the staged files at their real paths, over those that are active: for
+    files that name one another.
+    """
 
     name: str
     argv: list[str]
@@ -120,13 +129,16 @@ class HostCheck(TypedDict):
 
 
 class Health(TypedDict):
-    """One health check. ``unit``: systemd unit active, its main process not restarted while watched. ``tcp``: a
-    connection to ``host``:``port``. ``http``: GET ``url``, status in ``status``. ``command``: ``argv`` exits 0.
+    """One health check. ``unit``: systemd unit active, its main process the same for ``seconds`` (5). ``tcp``: a
+    connection to ``host``:``port``. ``http``: GET ``url``, status in ``status`` ([200]). ``command``: ``argv`` exits 0.
+
+    ``unit`` in the other types names the unit whose journal tells why the check fails.
     """
 
     type: Literal["unit", "tcp", "http", "command"]
     name: str
     unit: NotRequired[str]
+    seconds: NotRequired[int]
     host: NotRequired[str]
     port: NotRequired[int]
     url: NotRequired[str]
@@ -157,6 +169,19 @@ class Manifest(TypedDict):
     health_timeout: int
 
 
+#: Below these, host files are copies: systemd and udev read them before /var is mounted, AppArmor lets chronyd read
+#: nothing outside of its directory, and `systemctl disable` removes a unit file that is a link.
+COPIED = (
+    "/etc/systemd/", "/etc/udev/", "/etc/modules-load.d/", "/etc/sysctl.d/", "/etc/tmpfiles.d/", "/etc/chrony/",
+    "/etc/apparmor.d/", "/etc/default/", "/etc/ssh/", "/etc/hosts", "/etc/hostname",
+)  # fmt: skip
+
+
+def copied(file: File) -> bool:
+    """Whether a host file is a regular file at its path instead of a link into the active generation."""
+    return bool(file.get("copy", file["path"].startswith(COPIED)))
+
+
 def sha256(text: str) -> str:
     """Digest of a text, as 64 hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()
@@ -180,5 +205,6 @@ def unit_digest(unit: Unit, manifest: Manifest) -> str:
 
 def command_digest(command: Command, manifest: Manifest) -> str:
     """Changes exactly when ``command`` has to run again."""
-    concerned = [file for file in manifest["files"] if file["path"] in command["files"]]
+    paths = {*command["files"], command.get("stdin")}
+    concerned = [file for file in manifest["files"] if file["path"] in paths]
     return digest({"command": command, "files": concerned})
