@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -28,7 +29,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
         arguments = dict(self._task.args)
         if arguments.get("state", "present") in RENDERED and "manifest" not in arguments:
             manifest, contents = Services(variables, self._templar, self._loader).render(str(arguments["service"]))
-            arguments.update(manifest=manifest, contents=contents, secrets=sorted(secrets_in_use()))
+            # As one text: Ansible hides every value of a no_log option wherever it appears, and a file may hold one word.
+            arguments.update(manifest=manifest, contents=json.dumps(contents), secrets=sorted(secrets_in_use()))
         result.update(
             self._execute_module(
                 module_name="ozone.openstack.generation", module_args=arguments, task_vars=variables, tmp=tmp

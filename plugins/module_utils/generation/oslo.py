@@ -98,8 +98,8 @@ def messaging_sections(url: str) -> Sections:
     }
 
 
-def client_section(auth_url: str, user: str, password: str, region: str, cafile: str) -> dict[str, Any]:
-    """A keystoneauth section with which one service calls another over the internal endpoints."""
+def client_section(auth_url: str, user: str, password: str, cafile: str) -> dict[str, Any]:
+    """A keystoneauth section with which one service calls another (which endpoint it takes is the section's own matter)."""
     return {
         "auth_type": "password",
         "auth_url": auth_url,
@@ -108,9 +108,7 @@ def client_section(auth_url: str, user: str, password: str, region: str, cafile:
         "project_name": "service",
         "user_domain_name": "Default",
         "project_domain_name": "Default",
-        "region_name": region,
         "cafile": cafile,
-        "valid_interfaces": "internal",
     }
 
 

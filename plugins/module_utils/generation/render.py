@@ -67,7 +67,7 @@ CONTAINER_KEYS = {
     "reason", "podman_args", "tmpfs", "after", "stop_timeout", "image", "health",
 }  # fmt: skip
 OVERRIDE_CONTAINER_KEYS = {"image", "environment", "podman_args", "volumes", "capabilities", "stop_timeout"}
-FILE_KEYS = {"content", "builder", "mode", "owner", "group", "component", "containers"}
+FILE_KEYS = {"content", "builder", "options", "mode", "owner", "group", "component", "containers"}
 
 
 def _refuse_unknown(where: str, given: Mapping[str, Any], known: set[str]) -> None:
@@ -109,7 +109,7 @@ class Renderer:
     def _content(self, where: str, spec: Mapping[str, Any]) -> str:
         _refuse_unknown(where, spec, FILE_KEYS)
         if "builder" in spec:
-            return BUILDERS[str(spec["builder"])](self.context)
+            return BUILDERS[str(spec["builder"])](self.context, **spec.get("options", {}))
         content = spec.get("content", "")
         return str(content) if isinstance(content, str) else json.dumps(content, indent=2, sort_keys=True) + "\n"
 
@@ -150,9 +150,7 @@ class Renderer:
         if spec.get("cache"):
             result["cache"] = oslo.cache_section(context.caches())
         for section in spec.get("clients", []):
-            result[section] = oslo.client_section(
-                context.auth_url(), user, self._secret("identity"), region, CA_FILE
-            )
+            result[section] = oslo.client_section(context.auth_url(), user, self._secret("identity"), CA_FILE)
         merged: oslo.Sections = oslo.merge(result, spec.get("options", {}))
         return cast(oslo.Sections, oslo.merge(merged, context.overrides.get("config", {}).get(name, {})))
 

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files of infrastructure services that are computed from the whole cloud: their builders, by name.
 
-A declaration names one as ``{builder: haproxy_config}``. Each is a pure function of the context.
+A declaration names one as ``{builder: haproxy_config, options: {...}}``. Each is a pure function of the context, and of
+options that are variables of the role.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import Context
 from ansible_collections.ozone.openstack.plugins.module_utils.services import haproxy, mariadb, node, ovn, rabbitmq
 
-BUILDERS: dict[str, Callable[[Context], str]] = {
+BUILDERS: dict[str, Callable[..., str]] = {
     "haproxy_config": haproxy.config,
     "haproxy_certificate": haproxy.certificate,
     "mariadb_accounts": mariadb.accounts,

@@ -12,13 +12,13 @@ from ansible_collections.ozone.openstack.plugins.module_utils.generation.oslo im
 CERTIFICATE = "/etc/haproxy/ozone.pem"
 SOCKET = "/run/haproxy/admin.sock"
 
-_HEAD = f"""# Made by Ozone.
+_HEAD = """# Made by Ozone.
 global
     log /dev/log local0
-    stats socket {SOCKET} mode 0600 level admin
+    stats socket {socket} mode 0600 level admin
     user haproxy
     group haproxy
-    maxconn 20000
+    maxconn {max_connections}
     ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets
     ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256
     ssl-default-bind-ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384
@@ -35,7 +35,6 @@ defaults
     timeout http-request 30s
     timeout http-keep-alive 10s
     timeout queue 60s
-    maxconn 10000
 """
 
 
@@ -75,9 +74,9 @@ def _front_end(name: str, spec: Mapping[str, Any], context: Context) -> list[str
     return lines
 
 
-def config(context: Context) -> str:
+def config(context: Context, max_connections: int = 8000) -> str:
     """The whole haproxy.cfg. A single database member is reached directly: its front end would only be a detour."""
-    blocks = [_HEAD]
+    blocks = [_HEAD.format(max_connections=max_connections, socket=SOCKET)]
     for name, spec in sorted(context.cloud["front_ends"].items()):
         if spec["mode"] == "tcp" and len(context.members(spec["service"], spec["component"])) < 2:
             continue
