@@ -15,7 +15,8 @@ description:
     mistake is shown with its file, line and key. Otherwise a playbook could run with an inventory without nodes.
 notes:
   - Groups are C(<service>), C(<service>_<component>), C(profile_<profile>) and C(site_<site>).
-  - All nodes have the variable C(ozone_cloud); each has C(ozone_node), C(ozone_overrides) and C(ozone_services) of its own.
+  - All nodes have the variable C(ozone_cloud). Each has C(ozone_node), C(ozone_overrides) and C(ozone_services) of its
+    own.
   - The keys of the file are in C(docs/reference/cloud.md).
 requirements:
   - jsonschema
@@ -41,6 +42,7 @@ from typing import Any, NoReturn
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
+from ansible.template import trust_as_template
 
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud import definition, inventory
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import CloudError
@@ -51,9 +53,27 @@ FILE_NAMES = ("cloud.yml", "cloud.yaml")
 EXIT_STATUS = 4
 
 
+def plain(value: Any) -> Any:
+    """A copy of data whose texts Ansible takes as they are.
+
+    Texts with a template's marks stay untrusted: nothing in a definition is ever evaluated. All others are trusted, as
+    they mean the same either way: ansible-inventory would show each of them as unsafe.
+    """
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, str) and not any(mark in value for mark in ("{{", "{%", "{#")):
+        return trust_as_template(value)
+    return value
+
+
 class Stop(SystemExit):
-    """Ends Ansible. A normal exception would not: Ansible takes it as a reason to try the next inventory plugin, and the
-    one for YAML reads any mapping as an inventory without nodes."""
+    """Ends Ansible.
+
+    A normal exception would not: Ansible takes it as a reason to try the next inventory plugin, and the one for YAML
+    reads any mapping as an inventory without nodes.
+    """
 
 
 class InventoryModule(BaseInventoryPlugin):
@@ -89,14 +109,16 @@ class InventoryModule(BaseInventoryPlugin):
         except CloudError as error:
             raise AnsibleParserError("\n".join(str(problem) for problem in error.problems)) from error
         except ImportError as error:
-            raise AnsibleParserError(f"{path}: a Python library is missing: {error.name} (install requirements.txt)") from error
+            raise AnsibleParserError(
+                f"{path}: a Python library is missing: {error.name} (install requirements.txt)"
+            ) from error
         target = self.inventory
         for name, value in built.variables.items():
-            target.set_variable("all", name, value)
+            target.set_variable("all", name, plain(value))
         for host, variables in built.hosts.items():
             target.add_host(host)
             for name, value in variables.items():
-                target.set_variable(host, name, value)
+                target.set_variable(host, name, plain(value))
         for group, hosts in built.groups.items():
             target.add_group(group)
             for host in hosts:

@@ -25,7 +25,10 @@ def _base(environ: Mapping[str, str], own: str, xdg: str, default: str) -> Path:
 
 
 def cache_dir(environ: Mapping[str, str]) -> Path:
-    """The cache: keyed by content, shared by all clouds, safe to delete. ``$OZONE_CACHE`` or below ``$XDG_CACHE_HOME``."""
+    """The cache: keyed by content, shared by all clouds, safe to delete.
+
+    In ``$OZONE_CACHE`` or below ``$XDG_CACHE_HOME``.
+    """
     return _base(environ, "OZONE_CACHE", "XDG_CACHE_HOME", ".cache")
 
 

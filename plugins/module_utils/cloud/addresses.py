@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Addresses of nodes: a pure function of names, without any memory.
 
-**The scheme.** A name is a series and a number: ``compute12`` is number 12 of ``compute``. The series' hash chooses where
-in the pool its number 0 would be; the following numbers follow. So nodes of one series never want the same address (as
-long as the pool is larger than their numbers' span), and pools of equal size give a node the same offset in every
-network. Where two series meet, the node that is declared later takes further places, by double hashing: start and
-step come from its own name, the step has no divisor in common with the size of the pool, so that every address is tried.
+**The scheme.** A name is a series and a number: ``compute12`` is number 12 of ``compute``. The series' hash chooses
+where in the pool its number 0 would be; the following numbers follow. So nodes of one series never want the same
+address (as long as the pool is larger than their numbers' span), and pools of equal size give a node the same offset in
+every network. Where two series meet, the node that is declared later tries other places, by double hashing: the step
+comes from its own name and has no divisor in common with the size of the pool, so that every address is tried.
 
 **What is guaranteed**, as long as the pool and the fixed addresses stay:
 
@@ -63,7 +63,9 @@ def allocate(names: Iterable[str], first: int, last: int, taken: Collection[int]
     return given, without
 
 
-def moved(before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, tuple[str, str]]]:
+def moved(
+    before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]
+) -> dict[str, dict[str, tuple[str, str]]]:
     """Nodes in both allocations (node -> network -> address) whose address differs: node -> network -> (old, new)."""
     changes = {
         node: {

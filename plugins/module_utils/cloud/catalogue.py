@@ -128,7 +128,8 @@ def split(reference: str) -> tuple[str, str | None]:
 def role_directories(paths: Iterable[Path]) -> list[Path]:
     """The roles in ``paths`` that declare a service, by name."""
     return sorted(
-        (file.parent.parent for path in paths for file in path.glob("*/meta/service.yml")), key=lambda role: (role.name, str(role))
+        (file.parent.parent for path in paths for file in path.glob("*/meta/service.yml")),
+        key=lambda role: (role.name, str(role)),
     )
 
 
@@ -163,7 +164,9 @@ def load_services(roles: Iterable[Path]) -> tuple[dict[str, Service], list[Probl
             problems.append(document.problem(("name",), f"the role is called {role.name}", f"write name: {role.name}"))
         elif name in services:
             other = services[name].role
-            problems.append(document.problem(("name",), f"a service {name} is in {other} already", "rename one of the roles"))
+            problems.append(
+                document.problem(("name",), f"a service {name} is in {other} already", "rename one of the roles")
+            )
         else:
             variables, unreadable = _variables(role)
             problems += unreadable
@@ -205,7 +208,9 @@ def _check_references(service: Service, catalogue: Catalogue) -> Iterator[Proble
         ((key,), service.get(key, [])) for key in ("requires", "after", "conflicts", "conflicts_on_node")
     ]
     lists += [(("one_of", index), names) for index, names in enumerate(service.get("one_of", []))]
-    lists += [(("requires_on_node", component), names) for component, names in service.get("requires_on_node", {}).items()]
+    lists += [
+        (("requires_on_node", component), names) for component, names in service.get("requires_on_node", {}).items()
+    ]
     for path, references in lists:
         for index, reference in enumerate(references):
             name, component = split(reference)
@@ -222,12 +227,16 @@ def _check_parts(service: Service) -> Iterator[Problem]:
     parts = service.components
     for component in service.requires_on_node:
         if component not in parts:
-            yield document.problem(("requires_on_node", component), f"no component {component}", did_you_mean(component, parts))
+            yield document.problem(
+                ("requires_on_node", component), f"no component {component}", did_you_mean(component, parts)
+            )
     for name, component in service.get("containers", {}).items():
         if component not in parts:
             yield document.problem(("containers", name), f"no component {component}", did_you_mean(component, parts))
     if service.get("containers", {}) and not service.get("image", ""):
-        yield document.problem(("containers",), "containers without an image", "name the image of the service: `image: ...`")
+        yield document.problem(
+            ("containers",), "containers without an image", "name the image of the service: `image: ...`"
+        )
     for file, containers in service.get("config", {}).items():
         for index, container in enumerate(containers):
             known = service.get("containers", {})
@@ -237,10 +246,14 @@ def _check_parts(service: Service) -> Iterator[Problem]:
     for name, front_end in service.get("front_ends", {}).items():
         component = front_end["component"]
         if component not in parts:
-            yield document.problem(("front_ends", name, "component"), f"no component {component}", did_you_mean(component, parts))
+            yield document.problem(
+                ("front_ends", name, "component"), f"no component {component}", did_you_mean(component, parts)
+            )
         if front_end["mode"] == "tcp" and "check" in front_end:
             remedy = "use mode: http, or remove check"
-            yield document.problem(("front_ends", name, "check"), "only HTTP front ends have the path of a check", remedy)
+            yield document.problem(
+                ("front_ends", name, "check"), "only HTTP front ends have the path of a check", remedy
+            )
     for name, entry in service.get("identity", {}).get("services", {}).items():
         known = service.get("front_ends", {})
         if entry["front_end"] not in known:
@@ -258,7 +271,10 @@ def _check_parts(service: Service) -> Iterator[Problem]:
 
 
 def _check_ports(catalogue: Catalogue) -> Iterator[Problem]:
-    """No two front ends share a name or a port, be it the load balancer's or the members'; one may use the same for both."""
+    """No two front ends share a name or a port, be it the load balancer's or the members'.
+
+    One front end may have the same port on both sides.
+    """
     ports: dict[int, str] = {}
     names: dict[str, str] = {}
     for service in catalogue.services.values():

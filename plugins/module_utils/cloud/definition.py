@@ -58,8 +58,11 @@ class Network:
 
 @dataclass(frozen=True)
 class Node:
-    """A node. ``services`` maps a service to the components that it runs; ``networks`` and all that follows from them
-    are in the order of the definition; ``addresses`` are all addresses, given or allocated, by network."""
+    """A node. ``services`` maps a service to the components that it runs.
+
+    ``networks`` and all that follows from them are in the order of the definition; ``addresses`` are all of them, given or
+    allocated, by network.
+    """
 
     name: str
     profile: str
@@ -103,7 +106,9 @@ class _Plan:
     addresses: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
-def load(file: Path, roles: Iterable[Path] = (COLLECTION / "roles",), releases: Path = COLLECTION / "releases") -> tuple[Cloud, Catalogue]:
+def load(
+    file: Path, roles: Iterable[Path] = (COLLECTION / "roles",), releases: Path = COLLECTION / "releases"
+) -> tuple[Cloud, Catalogue]:
     """The definition in ``file`` with the catalogue of the services in ``roles`` and in the file's ``service_paths``.
 
     Raises CloudError with every mistake of the file and of the catalogue.
@@ -132,7 +137,9 @@ def load(file: Path, roles: Iterable[Path] = (COLLECTION / "roles",), releases: 
     return cloud, known
 
 
-def define(document: Document, file: Path, known: Catalogue | None, releases: Iterable[str] = ()) -> tuple[Cloud | None, list[Problem]]:
+def define(
+    document: Document, file: Path, known: Catalogue | None, releases: Iterable[str] = ()
+) -> tuple[Cloud | None, list[Problem]]:
     """The cloud that ``document`` defines, or None, and every mistake in it.
 
     Without a catalogue (``known``), as it has mistakes of its own, nothing that concerns services is checked. Without
@@ -158,7 +165,7 @@ def only_external(network: str, traffic: Mapping[str, str]) -> bool:
 
 
 class _Checks:
-    """The checks of one document. Each method appends to ``problems``; ``run`` calls them in an order that makes sense."""
+    """The checks of one document. Each method appends to ``problems``; ``run`` calls them in an order that works."""
 
     def __init__(self, document: Document, data: dict[str, Any], known: Catalogue | None, file: Path) -> None:
         self.document = document
@@ -260,7 +267,8 @@ class _Checks:
         ends = data.get(key)
         if not ends or len(ends) != 2 or None in ends:
             return None
-        if not all([self.inside((*path, key, index), end, block) for index, end in enumerate(ends)]):
+        inside = [self.inside((*path, key, index), end, block) for index, end in enumerate(ends)]
+        if not all(inside):
             return None
         if int(schema.address(ends[0])) > int(schema.address(ends[1])):
             self.add((*path, key), f"the range ends ({ends[1]}) before it starts ({ends[0]})", "swap the two addresses")
@@ -275,20 +283,25 @@ class _Checks:
                     message = f"the range {ends[0]} to {ends[1]} contains the {key} {getattr(subnet, key)}"
                     self.add((*path, name), message, f"let it start after or end before the {key}")
         if subnet.gateway and subnet.gateway == subnet.host:
-            self.add((*path, "host"), f"{subnet.host} is the gateway already", "give the lab's host an address of its own")
-        if subnet.pool and subnet.floating and any(_within(end, subnet.floating) for end in subnet.pool):
-            self.add((*path, "floating"), "the floating addresses and the pool overlap", "separate the two ranges")
-        elif subnet.pool and subnet.floating and _within(subnet.floating[0], subnet.pool):
+            self.add(
+                (*path, "host"), f"{subnet.host} is the gateway already", "give the lab's host an address of its own"
+            )
+        if subnet.pool and subnet.floating and _overlap(subnet.pool, subnet.floating):
             self.add((*path, "floating"), "the floating addresses and the pool overlap", "separate the two ranges")
 
     def check_overlaps(self) -> None:
         """No two subnets share an address."""
-        ordered = sorted(self.subnets.items(), key=lambda item: (item[1].cidr.version, int(item[1].cidr.network_address), item[1].cidr.prefixlen))
+        ordered = sorted(
+            self.subnets.items(),
+            key=lambda item: (item[1].cidr.version, int(item[1].cidr.network_address), item[1].cidr.prefixlen),
+        )
         for index, ((name, site), subnet) in enumerate(ordered):
             for (other, other_site), wider in reversed(ordered[:index]):
-                if wider.cidr.overlaps(subnet.cidr):  # type: ignore[arg-type]
+                if wider.cidr.overlaps(subnet.cidr):
                     message = f"{subnet.cidr} overlaps {wider.cidr} of the network {other} at the site {other_site}"
-                    self.add(("networks", name, "subnets", site, "cidr"), message, "give each its own range of addresses")
+                    self.add(
+                        ("networks", name, "subnets", site, "cidr"), message, "give each its own range of addresses"
+                    )
                     break
 
     # Profiles and nodes -----------------------------------------------------------------------------------------------
@@ -324,7 +337,9 @@ class _Checks:
             parts = list(self.known.services[name].components) if self.known else list(wanted or [catalogue.MAIN])
             for number, component in enumerate(wanted or []):
                 if component is not None and component not in parts:
-                    self.add((*here, name, number), f"{name} has no component {component}", did_you_mean(component, parts))
+                    self.add(
+                        (*here, name, number), f"{name} has no component {component}", did_you_mean(component, parts)
+                    )
             found[name] = [part for part in parts if wanted is None or part in wanted]
         return found
 
@@ -333,9 +348,17 @@ class _Checks:
         for network, nic in data.get("interfaces", {}).items():
             here = (*path, "interfaces", network)
             if self.reference("networks", here, network) and network not in networks:
-                self.add(here, f"the profile is not connected to the network {network}", "add it to `networks` of the profile")
+                self.add(
+                    here,
+                    f"the profile is not connected to the network {network}",
+                    "add it to `networks` of the profile",
+                )
             if nic in used:
-                self.add(here, f"{nic} is the interface of the network {used[nic]} already", "one interface serves one network")
+                self.add(
+                    here,
+                    f"{nic} is the interface of the network {used[nic]} already",
+                    "one interface serves one network",
+                )
             used.setdefault(nic, network)
 
     def check_nodes(self) -> None:
@@ -350,7 +373,8 @@ class _Checks:
                 self.reference("sites", (*path, "site"), site)
             elif len(self.names["sites"]) > 1:
                 self.add(path, "there are several sites", f"say where the node is: `site: {self.names['sites'][0]}`")
-            self.check_interfaces(path, data, self.plan.networks.get(str(profile), self.names["networks"]))
+            connected = self.plan.networks.get(str(profile), self.names["networks"])
+            self.check_interfaces(path, data, connected)
             self.check_fixed(name, data, site)
 
     def site(self, data: Mapping[str, Any]) -> str:
@@ -408,7 +432,9 @@ class _Checks:
             for key in ("pool", "floating"):
                 ends = getattr(subnet, key)
                 if _within(text, ends):
-                    message = f"{text} is inside the {'pool' if key == 'pool' else 'floating range'} {ends[0]} to {ends[1]}"
+                    message = (
+                        f"{text} is inside the {'pool' if key == 'pool' else 'floating range'} {ends[0]} to {ends[1]}"
+                    )
                     self.add(path, message, "choose an address outside of it")
             for key in ("gateway", "host"):
                 if getattr(subnet, key) and schema.address(getattr(subnet, key)) == schema.address(text):
@@ -440,7 +466,9 @@ class _Checks:
     def missing_subnet(self, node: str, network: str, site: str) -> None:
         if site not in (self.document.data["networks"][network].get("subnets") or {}):
             message = f"the network {network} has no subnet for the site {site} of this node"
-            self.add(("nodes", node), message, f"add networks.{network}.subnets.{site}, or limit `networks` of the profile")
+            self.add(
+                ("nodes", node), message, f"add networks.{network}.subnets.{site}, or limit `networks` of the profile"
+            )
 
     def wants(self, node: str, network: str, site: str) -> bool:
         """Whether a node gets an address from the pool of a network."""
@@ -457,22 +485,32 @@ class _Checks:
         carried = [kind for kind, name in self.section("traffic").items() if name == network]
         if carried and self.document.line((*path, "pool")) and "cidr" in data["subnets"][site]:
             message = f"no pool, and the node has no fixed address on the network {network} ({', '.join(carried)})"
-            self.add(("nodes", node), message, f"add networks.{network}.subnets.{site}.pool, or nodes.{node}.addresses.{network}")
+            self.add(
+                ("nodes", node),
+                message,
+                f"add networks.{network}.subnets.{site}.pool, or nodes.{node}.addresses.{network}",
+            )
         return False
 
     def give(self, network: str, site: str, names: list[str]) -> None:
         subnet = self.subnets[network, site]
-        assert subnet.pool is not None
-        first, last = (schema.address(end) for end in subnet.pool)
-        given, without = addresses.allocate(names, int(first), int(last), {int(address) for address in self.used.get((network, site), {})})
+        first, last = (schema.address(end) for end in subnet.pool or ())
+        given, without = addresses.allocate(
+            names, int(first), int(last), {int(address) for address in self.used.get((network, site), {})}
+        )
         make = type(first)
         for name in names:
             if name in given:
                 self.plan.addresses[name][network] = str(make(given[name]))
         if without:
             path = ("networks", network, "subnets", site, "pool")
-            message = f"the pool is exhausted: {len(given)} addresses for {len(names)} nodes, none for {', '.join(without[:5])}"
-            self.add(path, message + (", ..." if len(without) > 5 else ""), "widen the pool, or give fixed addresses outside of it")
+            some = ", ".join(without[:5])
+            message = f"the pool is exhausted: {len(given)} addresses for {len(names)} nodes, none for {some}"
+            self.add(
+                path,
+                message + (", ..." if len(without) > 5 else ""),
+                "widen the pool, or give fixed addresses outside of it",
+            )
 
     # Services ---------------------------------------------------------------------------------------------------------
 
@@ -524,9 +562,15 @@ class _Checks:
         for names in service.get("one_of", []):
             present = [name for name in names if name in members]
             if not present:
-                self.add(path, f"{service.name} requires one of {', '.join(names)}, and no node runs any", "add one of them to a profile")
+                self.add(
+                    path,
+                    f"{service.name} requires one of {', '.join(names)}, and no node runs any",
+                    "add one of them to a profile",
+                )
             elif len(present) > 1:
-                message = f"{service.name} works with one of {', '.join(names)}, and {' and '.join(present)} are in the cloud"
+                message = (
+                    f"{service.name} works with one of {', '.join(names)}, and {' and '.join(present)} are in the cloud"
+                )
                 self.add(path, message, "keep one of them")
 
     def check_placement(self, service: Service, members: Mapping[str, list[str]]) -> None:
@@ -537,9 +581,17 @@ class _Checks:
             label = service.name if len(service.components) == 1 else f"{service.name}.{component}"
             on = f"on {count} node{'' if count == 1 else 's'}"
             if count < limits.min:
-                self.add(path, f"{label} runs {on} and needs at least {limits.min}", f"add {_entry(service.name, component)} to the profile of more nodes")
+                self.add(
+                    path,
+                    f"{label} runs {on} and needs at least {limits.min}",
+                    f"add {_entry(service.name, component)} to the profile of more nodes",
+                )
             if limits.max is not None and count > limits.max:
-                self.add(path, f"{label} runs {on} and may run on {limits.max} at most", "take it out of the profile of some nodes")
+                self.add(
+                    path,
+                    f"{label} runs {on} and may run on {limits.max} at most",
+                    "take it out of the profile of some nodes",
+                )
             if limits.quorum and count and count % 2 == 0:
                 message = f"{label} runs {on} and needs an odd number, as the majority decides"
                 self.add(path, message, f"run it on {count - 1} or {count + 1}")
@@ -560,7 +612,9 @@ class _Checks:
             for other, part in service.references("conflicts_on_node"):
                 if other in here and (not part or part in here[other]):
                     reference = f"{other}.{part}" if part else other
-                    self.add(path, f"{name} and {reference} must not be on the same node", "put them into different profiles")
+                    self.add(
+                        path, f"{name} and {reference} must not be on the same node", "put them into different profiles"
+                    )
 
     def where_in(self, profile: str, service: str) -> Path_:
         for index, entry in enumerate(self.section("profiles")[profile].get("services", [])):
@@ -583,8 +637,14 @@ class _Checks:
                     if kind in ("external", "management") or network is None or network not in self.names["networks"]:
                         continue
                     if network not in networks:
-                        message = f"{name} uses {kind} traffic, and the profile is not connected to its network {network}"
-                        self.add(self.where_in(profile, name), message, f"add {network} to `networks` of the profile {profile}")
+                        message = (
+                            f"{name} uses {kind} traffic, and the profile is not connected to its network {network}"
+                        )
+                        self.add(
+                            self.where_in(profile, name),
+                            message,
+                            f"add {network} to `networks` of the profile {profile}",
+                        )
 
     def check_balancers(self, members: Mapping[str, Mapping[str, list[str]]]) -> None:
         """Several load balancers need an address that moves among them."""
@@ -598,7 +658,8 @@ class _Checks:
                     needed.setdefault(traffic[kind], []).append(kind)
             for network, kinds in needed.items():
                 if network not in vips:
-                    message = f"{len(nodes)} nodes run {BALANCER}, and the network {network} ({', '.join(kinds)}) has no virtual address"
+                    where = f"the network {network} ({', '.join(kinds)})"
+                    message = f"{len(nodes)} nodes run {BALANCER}, and {where} has no virtual address"
                     self.add(("vips",), message, f"add vips.{network}: an address outside the pool")
 
     def check_groups(self) -> None:
@@ -618,7 +679,9 @@ class _Checks:
             groups.setdefault(group, label)
         for name in self.names["nodes"]:
             if name in groups:
-                self.add(("nodes", name), f"{groups[name]} has an Ansible group of this name", "give the node another name")
+                self.add(
+                    ("nodes", name), f"{groups[name]} has an Ansible group of this name", "give the node another name"
+                )
 
 
 def _within(text: str, ends: tuple[str, str] | None) -> bool:
@@ -628,6 +691,11 @@ def _within(text: str, ends: tuple[str, str] | None) -> bool:
     first, last = (schema.address(end) for end in ends)
     value = schema.address(text)
     return value.version == first.version and int(first) <= int(value) <= int(last)
+
+
+def _overlap(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether two ranges share an address."""
+    return any(_within(end, other) for end in one) or _within(other[0], one)
 
 
 def _entry(service: str, component: str | None) -> str:
@@ -673,7 +741,9 @@ def _build(document: Document, file: Path, plan: _Plan) -> Cloud:
             services=plan.services[profile],
             networks=connected,
             interfaces={**shared[profile], **own} if own else shared[profile],
-            addresses={network: plan.addresses[name][network] for network in connected if network in plan.addresses[name]},
+            addresses={
+                network: plan.addresses[name][network] for network in connected if network in plan.addresses[name]
+            },
         )
     return Cloud(
         file=file,

@@ -12,7 +12,7 @@ import re
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -45,7 +45,9 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}: " if self.line else f"{self.file}: "
-        return where + (f"{self.key}: " if self.key else "") + self.message + (f" ({self.remedy})" if self.remedy else "")
+        return (
+            where + (f"{self.key}: " if self.key else "") + self.message + (f" ({self.remedy})" if self.remedy else "")
+        )
 
 
 class CloudError(Exception):
@@ -95,7 +97,7 @@ _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class _Loader(_Base):  # type: ignore[misc]
     """A safe loader with the numbers of YAML 1.2 and without dates."""
 
-    yaml_implicit_resolvers = {
+    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {
         first: [
             (tag, pattern)
             for tag, pattern in resolvers
@@ -141,7 +143,9 @@ class _Builder:
         try:
             return self.loader.construct_object(node, deep=True)
         except (yaml.YAMLError, ValueError) as error:
-            self.add(line, path, f"not a value: {getattr(error, 'problem', None) or error}", "write plain YAML without tags")
+            self.add(
+                line, path, f"not a value: {getattr(error, 'problem', None) or error}", "write plain YAML without tags"
+            )
             return None
 
     def mapping(self, node: Any, path: Path_, above: frozenset[int]) -> dict[str, Any]:
@@ -149,7 +153,12 @@ class _Builder:
         try:
             self.loader.flatten_mapping(node)  # "<<": what it merges comes first, so that later keys win
         except yaml.YAMLError as error:
-            self.add(node.start_mark.line + 1, path, f"cannot merge: {getattr(error, 'problem', error)}", "merge mappings only")
+            self.add(
+                node.start_mark.line + 1,
+                path,
+                f"cannot merge: {getattr(error, 'problem', error)}",
+                "merge mappings only",
+            )
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1

@@ -82,7 +82,9 @@ def _ssh(directory: Path, exists: Callable[[Path], bool]) -> Variables:
 
 def _members(cloud: Cloud, order: list[str], catalogue: Catalogue) -> dict[str, dict[str, list[Variables]]]:
     """service -> component -> nodes; a component that no node runs has an empty list."""
-    entries = {name: {"name": name, "site": node.site, "addresses": node.addresses} for name, node in cloud.nodes.items()}
+    entries = {
+        name: {"name": name, "site": node.site, "addresses": node.addresses} for name, node in cloud.nodes.items()
+    }
     members: dict[str, dict[str, list[Variables]]] = {
         service: {component: [] for component in catalogue.services[service].components} for service in order
     }
@@ -107,7 +109,11 @@ def _vips(cloud: Cloud, members: Mapping[str, Mapping[str, list[Variables]]]) ->
 
 
 def _cloud(
-    cloud: Cloud, catalogue: Catalogue, state: Path, order: list[str], members: Mapping[str, Mapping[str, list[Variables]]]
+    cloud: Cloud,
+    catalogue: Catalogue,
+    state: Path,
+    order: list[str],
+    members: Mapping[str, Mapping[str, list[Variables]]],
 ) -> Variables:
     """The variable ``ozone_cloud``."""
     services = {name: catalogue.services[name] for name in order}
@@ -139,8 +145,11 @@ def _cloud(
         "file": str(cloud.file),
         "directory": str(cloud.file.parent),
         "state_dir": str(state),
+        "service_paths": [str(cloud.file.parent / path) for path in cloud.data.get("service_paths", [])],
         "sites": cloud.sites,
-        "networks": {name: _network(cloud.data["networks"][name], network.mtu) for name, network in cloud.networks.items()},
+        "networks": {
+            name: _network(cloud.data["networks"][name], network.mtu) for name, network in cloud.networks.items()
+        },
         "traffic": dict(cloud.traffic),
         "profiles": cloud.profiles,
         "vips": vips,
@@ -159,13 +168,18 @@ def _cloud(
             for node in cloud.nodes.values()
         ],
         "front_ends": front_ends,
-        "databases": {name: service.get("databases", []) for name, service in services.items() if service.get("databases", [])},
+        "databases": {
+            name: service.get("databases", []) for name, service in services.items() if service.get("databases", [])
+        },
         "queue_users": [name for name, service in services.items() if service.get("message_queue", False)],
-        "identity": {name: dict(service.get("identity", {})) for name, service in services.items() if service.get("identity", {})},
-        "secrets": {name: dict(service.get("secrets", {})) for name, service in services.items() if service.get("secrets", {})},
+        "identity": {
+            name: dict(service.get("identity", {})) for name, service in services.items() if service.get("identity", {})
+        },
+        "secrets": {
+            name: dict(service.get("secrets", {})) for name, service in services.items() if service.get("secrets", {})
+        },
         "catalogue": {name: dict(service.data) for name, service in services.items()},
         "roles": {name: str(service.role) for name, service in services.items()},
-        "lab": dict(cloud.data.get("lab", {})),
     }
 
 
@@ -205,7 +219,11 @@ def _hosts(cloud: Cloud, order: list[str]) -> dict[str, Variables]:
             own = merged.setdefault((node.site, node.profile), {}) or _overrides(cloud, node)
             merged[node.site, node.profile] = own
         hosts[name] = {
-            **{variable: value for override in own.values() for variable, value in override.get("variables", {}).items()},
+            **{
+                variable: value
+                for override in own.values()
+                for variable, value in override.get("variables", {}).items()
+            },
             "ansible_host": node.addresses[management],
             "ozone_node": {
                 "name": name,
@@ -216,7 +234,9 @@ def _hosts(cloud: Cloud, order: list[str]) -> dict[str, Variables]:
                 "services": {service: node.services[service] for service in ordered[node.profile]},
                 "addresses": node.addresses,
                 "interfaces": node.interfaces,
-                "subnets": {network: subnets[network, node.site] for network in node.networks if (network, node.site) in subnets},
+                "subnets": {
+                    network: subnets[network, node.site] for network in node.networks if (network, node.site) in subnets
+                },
             },
             "ozone_overrides": own,
             "ozone_services": ordered[node.profile],

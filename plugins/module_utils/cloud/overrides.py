@@ -53,13 +53,18 @@ def absolute_sources(override: Mapping[str, Any], directory: Path) -> dict[str, 
     if "files" not in override:
         return dict(override)
     files = {
-        name: {"src": str(directory / file["src"])} if "src" in file else dict(file) for name, file in override["files"].items()
+        name: {"src": str(directory / file["src"])} if "src" in file else dict(file)
+        for name, file in override["files"].items()
     }
     return {**override, "files": files}
 
 
 def check(
-    document: Document, data: Mapping[str, Any], known: Catalogue, profiles: Mapping[str, Mapping[str, Any]], directory: Path
+    document: Document,
+    data: Mapping[str, Any],
+    known: Catalogue,
+    profiles: Mapping[str, Mapping[str, Any]],
+    directory: Path,
 ) -> list[Problem]:
     """Overrides of what does not exist.
 
@@ -74,25 +79,36 @@ def check(
         concerned = {
             str(node.get("profile"))
             for key, node in nodes.items()
-            if kind == "" or name == {"sites": node.get("site", only_site), "profiles": node.get("profile"), "nodes": key}[kind]
+            if kind == ""
+            or name == {"sites": node.get("site", only_site), "profiles": node.get("profile"), "nodes": key}[kind]
         }
         if kind == "profiles":
             concerned.add(name)
         running = {service for profile in concerned for service in profiles.get(profile, ())}
-        where = {"": "no node of the cloud", "sites": f"no node of the site {name}", "profiles": f"no node of the profile {name}"}
+        where = {
+            "": "no node of the cloud",
+            "sites": f"no node of the site {name}",
+            "profiles": f"no node of the profile {name}",
+        }
         for service, override in value.items():
             here = (*path, service)
             if service not in known.services:
-                problems.append(document.problem(here, f"unknown service {service}", did_you_mean(service, known.services)))
+                problems.append(
+                    document.problem(here, f"unknown service {service}", did_you_mean(service, known.services))
+                )
                 continue
             if service not in running:
-                message = f"{where.get(kind, f'the node {name} does not run')}{'' if kind == 'nodes' else ' runs'} {service}"
+                message = (
+                    f"{where.get(kind, f'the node {name} does not run')}{'' if kind == 'nodes' else ' runs'} {service}"
+                )
                 problems.append(document.problem(here, message, "remove the override, or add the service to a profile"))
             problems += check_service(document, here, known.services[service], override, directory)
     return problems
 
 
-def check_service(document: Document, path: Path_, service: Service, override: Mapping[str, Any], directory: Path) -> list[Problem]:
+def check_service(
+    document: Document, path: Path_, service: Service, override: Mapping[str, Any], directory: Path
+) -> list[Problem]:
     """Files, containers and variables of one service that do not exist."""
     problems: list[Problem] = []
     for key, word in (("config", "configuration file"), ("containers", "container")):
@@ -107,7 +123,11 @@ def check_service(document: Document, path: Path_, service: Service, override: M
             problems.append(document.problem((*path, "files", name), message, "remove it"))
         elif name in service.get("config", {}):
             message = f"{name} is a configuration file that Ozone writes"
-            problems.append(document.problem((*path, "files", name), message, "set its options below `config`, or choose another name"))
+            problems.append(
+                document.problem(
+                    (*path, "files", name), message, "set its options below `config`, or choose another name"
+                )
+            )
         if "src" in file and not (directory / file["src"]).is_file():
             message = f"there is no file {directory / file['src']}"
             problems.append(document.problem((*path, "files", name, "src"), message, "paths are relative to cloud.yml"))
@@ -131,8 +151,16 @@ def check_variables(document: Document, path: Path_, service: Service, values: M
             message = f"the role {service.name} has no variable {name}"
             problems.append(document.problem((*path, name), message, did_you_mean(name, options)))
             continue
-        spec = {key: item for key, item in options[name].items() if key not in ("required", "description", "default", "version_added")}
+        spec = {
+            key: item
+            for key, item in options[name].items()
+            if key not in ("required", "description", "default", "version_added")
+        }
         result = ArgumentSpecValidator({name: spec}).validate({name: value})
         for error in result.error_messages:
-            problems.append(document.problem((*path, name), str(error).rstrip("."), f"see the variable in the README of the role {service.name}"))
+            problems.append(
+                document.problem(
+                    (*path, name), str(error).rstrip("."), f"see the variable in the README of the role {service.name}"
+                )
+            )
     return problems

@@ -7,6 +7,7 @@ Every key has a ``description``: ``reference.py`` makes the documentation of it.
 
 from __future__ import annotations
 
+import importlib
 import ipaddress
 import re
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document imp
 
 Schema = dict[str, Any]
 
-#: The kinds of traffic. ``external`` is the provider network of the instances: nodes have no address there by themselves.
+#: The kinds of traffic. ``external`` is the provider network of the instances: nodes get no address there.
 TRAFFIC = {
     "management": "SSH from the deployment host to the nodes",
     "api_internal": "APIs among the services, and everything else that has no network of its own",
@@ -68,7 +69,7 @@ def _list(description: str, items: Schema, **more: Any) -> Schema:
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 WORD: Schema = {
     "pattern": r"^[a-z][a-z0-9_]{0,62}\Z",
-    "rule": "lower-case letters, digits and underscores, a letter first (it becomes part of an Ansible group's name)",
+    "rule": "lower-case letters, digits and underscores, a letter first",
 }
 HOST_NAME: Schema = {
     "pattern": rf"^{_LABEL}\Z",
@@ -98,7 +99,10 @@ OPTION: Schema = {
     "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.:-]*\Z",
     "rule": "the name of an option: letters, digits, _ . : -",
 }
-VARIABLE: Schema = {"pattern": r"^[a-z][a-z0-9_]*\Z", "rule": "the name of a role variable: lower-case letters, digits, _"}
+VARIABLE: Schema = {
+    "pattern": r"^[a-z][a-z0-9_]*\Z",
+    "rule": "the name of a role variable: lower-case letters, digits, _",
+}
 ENVIRONMENT: Schema = {"pattern": r"^[A-Za-z_][A-Za-z0-9_]*\Z", "rule": "the name of an environment variable"}
 ANY_NAME: Schema = {"minLength": 1, "rule": "not empty"}
 
@@ -106,7 +110,7 @@ _ADDRESS: Schema = {"type": "string", "format": "address", "rule": "an IP addres
 _VALUE: Schema = {
     "type": ["string", "number", "boolean", "null", "array"],
     "items": {"type": ["string", "number", "boolean"]},
-    "description": "A text, number, truth value or list of them; null takes the option out, so that the service's default is in force.",
+    "description": "A text, number, truth value or list of them; null leaves the option to the service's default.",
 }
 
 CONTAINER_OVERRIDE = _object(
@@ -168,8 +172,8 @@ OVERRIDE = _object(
     },
 )
 OVERRIDES = _map(
-    "What differs from Ozone's defaults, by service. Merged in the order cloud, site, profile, node: mappings are merged "
-    "key by key, anything else of a later level replaces the earlier.",
+    "What differs from Ozone's defaults, by service. Merged in the order cloud, site, profile, node: mappings are "
+    "merged key by key, anything else of a later level replaces the earlier.",
     "service",
     WORD,
     OVERRIDE,
@@ -265,7 +269,7 @@ CLOUD: Schema = {
                     "A profile.",
                     {
                         "services": _list(
-                            "The services that its nodes run: a name, or `{name: [components]}` for a part of a service.",
+                            "The services of its nodes: a name, or `{name: [components]}` for a part of a service.",
                             {
                                 "type": ["string", "object"],
                                 "description": "A service, or a service limited to some of its components.",
@@ -316,7 +320,7 @@ CLOUD: Schema = {
                         "provisioned": {
                             "type": "boolean",
                             "default": True,
-                            "description": "Whether the machine is to have an operating system. Deployment does not look at it.",
+                            "description": "Whether the machine is to have a system. Deployment does not look at it.",
                         },
                         "overrides": OVERRIDES,
                     },
@@ -331,19 +335,6 @@ CLOUD: Schema = {
                 {**_ADDRESS, "description": "An address outside the pool."},
             ),
             "overrides": OVERRIDES,
-            "lab": _object(
-                "How the lab makes the nodes. Nothing else reads it.",
-                {
-                    "memory": _text(
-                        "Memory of a node at most.", pattern=r"^[1-9][0-9]*[MG]\Z", rule="a size such as 512M or 8G"
-                    ),
-                    "cpus": {
-                        "type": "integer",
-                        "minimum": 1,
-                        "description": "Processors of a node at most.",
-                    },
-                },
-            ),
         },
         ("plugin", "name", "release", "domain", "sites", "networks", "traffic", "profiles", "nodes"),
     ),
@@ -372,9 +363,17 @@ SERVICE: Schema = {
                 _object(
                     "How a component may be placed.",
                     {
-                        "min": {**_COUNT, "description": "Fewest nodes that run it, where the service is in the cloud.", "default": 0},
+                        "min": {
+                            **_COUNT,
+                            "description": "Fewest nodes that run it, where the service is in the cloud.",
+                            "default": 0,
+                        },
                         "max": {**_COUNT, "minimum": 1, "description": "Most nodes that run it."},
-                        "quorum": {"type": "boolean", "description": "Whether an odd number of nodes is needed.", "default": False},
+                        "quorum": {
+                            "type": "boolean",
+                            "description": "Whether an odd number of nodes is needed.",
+                            "default": False,
+                        },
                         "one_at_a_time": {
                             "type": "boolean",
                             "description": "Whether changes must go from node to node one by one.",
@@ -389,7 +388,9 @@ SERVICE: Schema = {
                 _text("A reference.", **_REFERENCE),
                 uniqueItems=True,
             ),
-            "after": _list("Services that are started earlier, where they are in the cloud.", _text("A service.", **WORD)),
+            "after": _list(
+                "Services that are started earlier, where they are in the cloud.", _text("A service.", **WORD)
+            ),
             "requires_on_node": _map(
                 "Services (or service.component) that must be on the same node, by component.",
                 "component",
@@ -409,7 +410,9 @@ SERVICE: Schema = {
                 uniqueItems=True,
             ),
             "image": _text("The image of its containers; empty or absent for a service from packages."),
-            "containers": _map("Its containers, and the component each belongs to.", "container", WORD, _text("A component.", **WORD)),
+            "containers": _map(
+                "Its containers, and the component each belongs to.", "container", WORD, _text("A component.", **WORD)
+            ),
             "config": _map(
                 "Its oslo configuration files, and the containers that read them.",
                 "file",
@@ -437,7 +440,9 @@ SERVICE: Schema = {
                             "default": False,
                             "description": "Whether it is offered to users as well, on the network of api_public.",
                         },
-                        "check": _text("Path of the health check, for mode http.", pattern=r"^/", rule="a path that starts with /"),
+                        "check": _text(
+                            "Path of the health check, for mode http.", pattern=r"^/", rule="a path that starts with /"
+                        ),
                         "tunnel": {
                             "type": "boolean",
                             "default": False,
@@ -454,12 +459,12 @@ SERVICE: Schema = {
             ),
             "databases": {
                 **_WORDS,
-                "description": "Its databases. The account is the service's name, the password `<service>_database_password`.",
+                "description": "Its databases. The account is called like the service, with `<service>_database_password`.",
             },
             "message_queue": {
                 "type": "boolean",
                 "default": False,
-                "description": "Whether it has an account of the message queue, with the password `<service>_queue_password`.",
+                "description": "Whether it has an account of the message queue, with `<service>_queue_password`.",
             },
             "identity": _object(
                 "What it has in the identity service.",
@@ -478,7 +483,11 @@ SERVICE: Schema = {
                                 "type": _text("The type of the service.", minLength=1),
                                 "description": _text("For people."),
                                 "front_end": _text("The front end that its endpoints lead to.", **WORD),
-                                "path": _text("The path of the endpoints' URLs.", pattern=r"^(/.*)?\Z", rule="empty or a path that starts with /"),
+                                "path": _text(
+                                    "The path of the endpoints' URLs.",
+                                    pattern=r"^(/.*)?\Z",
+                                    rule="empty or a path that starts with /",
+                                ),
                             },
                             ("type", "front_end"),
                         ),
@@ -489,7 +498,12 @@ SERVICE: Schema = {
                 "Its secrets, made at the first deployment.",
                 "secret",
                 VARIABLE,
-                {"type": "string", "pattern": r"^[a-z][a-z0-9_]*\Z", "rule": "a kind of secret", "description": "Kind of secret."},
+                {
+                    "type": "string",
+                    "pattern": r"^[a-z][a-z0-9_]*\Z",
+                    "rule": "a kind of secret",
+                    "description": "Kind of secret.",
+                },
             ),
         },
         ("name", "summary"),
@@ -512,12 +526,13 @@ def network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
 @cache
 def _validator(title: str) -> Any:
     # Imported late: the schemas can be read, for the documentation, where jsonschema is not installed.
-    import jsonschema
-
+    jsonschema: Any = importlib.import_module("jsonschema")
     checker = jsonschema.FormatChecker(formats=())
     checks: tuple[tuple[str, Callable[[str], object]], ...] = (("address", address), ("network", network))
     for name, check in checks:
-        checker.checks(name, raises=ValueError)(lambda value, check=check: not isinstance(value, str) or bool(check(value)))
+        checker.checks(name, raises=ValueError)(
+            lambda value, check=check: not isinstance(value, str) or bool(check(value))
+        )
     schema = {"cloud.yml": CLOUD, "meta/service.yml": SERVICE}[title]
     return jsonschema.Draft202012Validator(schema, format_checker=checker)
 
@@ -534,7 +549,13 @@ _TYPES = {
 
 
 def _type_name(value: Any) -> str:
-    for kinds, name in ((bool, "true or false"), (int | float, "a number"), (str, "a text"), (list, "a list"), (dict, "a mapping")):
+    for kinds, name in (
+        (bool, "true or false"),
+        (int | float, "a number"),
+        (str, "a text"),
+        (list, "a list"),
+        (dict, "a mapping"),
+    ):
         if isinstance(value, kinds):
             return name
     return "nothing"
@@ -550,8 +571,8 @@ def _show(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _violation(error: Any, document: Document) -> Iterator[tuple[Path_, Problem, bool]]:
-    """For one violation: path, mistake, and whether the key itself (not its value) is wrong."""
+def _violation(error: Any, document: Document) -> Iterator[tuple[Path_, Problem]]:
+    """For one violation the path and the mistake; for unknown keys one of each key."""
     path: Path_ = tuple(error.absolute_path)
     schema: Schema = error.schema
     value = error.instance
@@ -561,19 +582,19 @@ def _violation(error: Any, document: Document) -> Iterator[tuple[Path_, Problem,
     kind = error.validator
     if "propertyNames" in error.absolute_schema_path:
         path = (*path, value)
-        yield path, document.problem(path, f"{_show(value)} is not a possible name", remedy), True
+        yield path, document.problem(path, f"{_show(value)} is not a possible name", remedy)
         return
     if kind == "additionalProperties":
         known = list(schema["properties"])
         for key in value:
             if key not in known:
-                yield (*path, key), document.problem((*path, key), "unknown key", did_you_mean(key, known)), True
+                yield (*path, key), document.problem((*path, key), "unknown key", did_you_mean(key, known))
         return
     if kind == "required":
         missing = re.match(r"'(.*)' is a required property", error.message)
         key = missing.group(1) if missing else "?"
         text = schema["properties"].get(key, {}).get("description", "")
-        yield path, document.problem(path, f"the key {key} is missing", text), False
+        yield path, document.problem(path, f"the key {key} is missing", text)
         return
     if kind == "type":
         message = f"must be {_wanted_types(schema)}, not {_type_name(value)}"
@@ -592,26 +613,34 @@ def _violation(error: Any, document: Document) -> Iterator[tuple[Path_, Problem,
     elif kind in ("minimum", "maximum"):
         message = f"must be at {'least' if kind == 'minimum' else 'most'} {limit}, not {value}"
     elif kind in ("minItems", "minProperties", "minLength"):
-        message = f"needs at least {limit} {'entry' if limit == 1 else 'entries'}" if kind != "minLength" else "must not be empty"
+        message = (
+            f"needs at least {limit} {'entry' if limit == 1 else 'entries'}"
+            if kind != "minLength"
+            else "must not be empty"
+        )
         remedy = remedy or schema.get("description", "")
     elif kind in ("maxItems", "maxProperties"):
         message = f"takes at most {limit} {'entry' if limit == 1 else 'entries'}"
         remedy = remedy or schema.get("description", "")
     elif kind == "uniqueItems":
         message, remedy = "names something twice", "name each only once"
-    yield path, document.problem(path, message, remedy), False
+    yield path, document.problem(path, message, remedy)
 
 
 def violations(document: Document, title: str) -> tuple[list[Problem], list[Path_]]:
-    """Every violation of a schema, and the paths of the values that cannot be relied on. ``title``: that of the schema."""
+    """Every violation of a schema, and the paths of the values that cannot be relied on. ``title``: that of the schema.
+
+    A mapping whose only mistake is a missing key can be relied on, as far as it goes.
+    """
     problems: list[Problem] = []
     broken: list[Path_] = []
     if document.data is None:
         return [document.problem((), "the file is empty", "see docs/reference/cloud.md")], [()]
     for error in _validator(title).iter_errors(document.data):
-        for path, problem, _is_key in _violation(error, document):
+        for path, problem in _violation(error, document):
             problems.append(problem)
-            broken.append(path)
+            if error.validator != "required":
+                broken.append(path)
     return problems, broken
 
 
@@ -623,10 +652,16 @@ def prune(data: Any, broken: list[Path_]) -> Any:
 
     def copy(value: Any, path: Path_, dropped: frozenset[Path_] | set[Path_]) -> Any:
         if isinstance(value, dict):
-            return {key: copy(item, (*path, key), dropped) for key, item in value.items() if (*path, key) not in dropped}
+            return {
+                key: copy(item, (*path, key), dropped) for key, item in value.items() if (*path, key) not in dropped
+            }
         if isinstance(value, list):
             return [None if (*path, i) in dropped else copy(item, (*path, i), dropped) for i, item in enumerate(value)]
         return value
 
     dropped = {path for path in broken if path}
-    return {key: copy(value, (key,), dropped) if key in tops else value for key, value in data.items() if (key,) not in dropped}
+    return {
+        key: copy(value, (key,), dropped) if key in tops else value
+        for key, value in data.items()
+        if (key,) not in dropped
+    }
