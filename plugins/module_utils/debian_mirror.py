@@ -2,8 +2,8 @@
 """Which Debian mirror to bootstrap a root file system from: the one that this host itself uses.
 
 The deployment host knows already how Debian packages are reached from where it stands: its mirror, its proxy, its
-certificates. Container images (bookworm) and lab nodes (trixie) may need another suite than the host runs, but they come
-from the same place. So nothing here names a mirror: the sources of the wanted suite are derived from
+certificates. Images (bookworm) and lab nodes (trixie) may need another suite than the host runs, but they come from the
+same place. So nothing here names a mirror: the sources of the wanted suite are derived from
 ``apt-get indextargets``, the options from ``apt-config dump``.
 
 Usage::
@@ -208,7 +208,7 @@ def bootstrap_argv(
     include: Sequence[str] = (),
     extra: Sequence[str] = (),
 ) -> list[str]:
-    """The mmdebstrap command. Sources come on standard input and options from the file ``apt_conf``: no secret in argv."""
+    """The mmdebstrap command. Sources come on standard input, options from the file ``apt_conf``: no secret in argv."""
     argv = ["mmdebstrap", f"--variant={variant}", "--format=directory", f"--aptopt={apt_conf}"]
     argv += [f"--keyring={keyring}" for keyring in mirror.keyrings]
     if include:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Build the images of a release that are not there yet, and say which image is where.
 
-:func:`ensure` is the whole of it: it compares the digest of every image's inputs with the index and the store, and only
-works when they differ. It can be killed at any moment: an image gets its name when it is complete, the index is replaced
-in one step, and the next run clears away what was left half-way.
+:meth:`Builder.ensure` is the whole of it: it compares the digest of every image's inputs with the index and the store,
+and only works when they differ. It can be killed at any moment: an image gets its name when it is complete, the index
+is replaced in one step, and the next run clears away what was left half-way.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _tail(path: Path, lines: int = 20) -> str:
     return ""
 
 
-def _execute(
+def run_command(
     argv: Sequence[str], timeout: float, *, output: IO[str] | None = None, environ: Mapping[str, str] | None = None
 ) -> str:
     """Run a command; its standard output, unless that goes to ``output`` with the errors. Raises BuildError."""
@@ -236,7 +236,7 @@ class Builder:
 
     def _buildah(self, argv: Sequence[str], timeout: float) -> str:
         """Run buildah on our store."""
-        return _execute(argv, timeout, environ=self.store.environment())
+        return run_command(argv, timeout, environ=self.store.environment())
 
     # -- what is there, what is wanted
 
@@ -298,7 +298,7 @@ class Builder:
         with job.log.open("a", encoding="utf-8") as output:
             output.write(f"== {what}\n")
             output.flush()
-            _execute(argv, job.deadline - time.monotonic(), output=output, environ=environ)
+            run_command(argv, job.deadline - time.monotonic(), output=output, environ=environ)
 
     def build_base(self) -> str:
         """Build the base image if it is not there; its name."""
@@ -410,7 +410,7 @@ class Builder:
         uv = locks.find_uv()
         lock = release.lock(job.image).read_text(encoding="utf-8")
         source = sorted(set(locks.parse_lock(lock)) & {locks.normalize(name) for name in release.source})
-        cache = _execute([uv, "cache", "dir"], 30).strip()
+        cache = run_command([uv, "cache", "dir"], 30).strip()
         Path(cache).mkdir(parents=True, exist_ok=True)
         environ = dict(os.environ)
         for path in (
@@ -585,7 +585,7 @@ def strip_setuid(root: Path) -> None:
 
 def prune(settings: Settings, releases: Mapping[str, Release], progress: Progress, *, check: bool = False) -> list[str]:
     """Remove images that no index names any more; their names. What an index names always stays."""
-    store = Store(settings.root, lambda argv, timeout: _execute(argv, timeout, environ=store.environment()))
+    store = Store(settings.root, lambda argv, timeout: run_command(argv, timeout, environ=store.environment()))
     if not settings.root.is_dir():
         return []
     with exclusive(settings.root / ".lock", settings.lock_timeout):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs inside an image under construction, with its own Python: writes down which options each configuration file knows.
+"""Runs inside an image under construction, with its Python: writes down which options each configuration file knows.
 
 Only the standard library is imported at the top: the file is copied into the image's build directory and started there.
 Arguments: a JSON file ``{conf: {"namespaces": [...], "like": {group: other group}}}``, the directory for the slim YAML
@@ -7,7 +7,7 @@ that oslo-config-validator reads in the image, the directory for the complete JS
 
 What oslo-config-generator prints is completed in two ways, for it only knows options that are declared as such:
 
-- A group with ``auth_type`` takes the options of keystoneauth's plug-ins too, which exist only once a plug-in is chosen.
+- A group with ``auth_type`` takes the options of keystoneauth's plug-ins, which exist only once a plug-in is chosen.
 - A group that exists only by configuration (a privsep context, a Glance store) takes the options of another group.
 """
 
@@ -39,6 +39,10 @@ KEPT = (
 )
 
 
+#: keystoneauth declares its options with plain types.
+_TYPES = {bool: "boolean value", int: "integer value", float: "floating point value"}
+
+
 def names(option: dict[str, Any]) -> set[str]:
     """Spellings under which an option may stand in a file."""
     return {option["name"], option.get("dest") or option["name"]}
@@ -46,7 +50,7 @@ def names(option: dict[str, Any]) -> set[str]:
 
 def plain(option: Any) -> dict[str, Any]:
     """An oslo.config Opt as the generator would print it, as far as it is kept."""
-    kind = getattr(option.type, "type_name", "unknown value")
+    kind = getattr(option.type, "type_name", None) or _TYPES.get(option.type, "string value")
     return {
         "name": option.name,
         "dest": option.dest,
@@ -79,7 +83,7 @@ def auth_options() -> list[dict[str, Any]]:
 
 def complete(data: dict[str, Any], like: dict[str, str], auth: list[dict[str, Any]]) -> dict[str, Any]:
     """The generator's data with both additions, without what nobody reads, one option once."""
-    options = {}
+    options: dict[str, dict[str, Any]] = {}
     for group, content in data["options"].items():
         merged: dict[str, dict[str, Any]] = {}
         for option in content["opts"]:
@@ -90,6 +94,8 @@ def complete(data: dict[str, Any], like: dict[str, str], auth: list[dict[str, An
                 if not names(option) & known:
                     merged[option["dest"]] = option
         options[group] = {"opts": list(merged.values())}
+        if owner := content.get("dynamic_group_owner"):  # the option whose value names groups like this one
+            options[group]["dynamic_group_owner"] = owner
     for group, other in like.items():
         if other not in options:
             raise SystemExit(f"group {group} cannot be like {other}: there is no such group")
@@ -125,7 +131,7 @@ def generate(namespaces: list[str]) -> dict[str, Any]:
     argv = [generator, "--format", "json"]
     for namespace in namespaces:
         argv += ["--namespace", namespace]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)  # noqa: S603
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode != 0:
         raise SystemExit(f"oslo-config-generator failed: {done.stderr.strip()}")
     result: dict[str, Any] = json.loads(done.stdout)

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lock files of a release: every package of every image with version and hashes, resolved once, committed, reviewed.
 
-``python -m ansible_collections.ozone.openstack.plugins.module_utils.images.locks [RELEASE...]`` (``make locks``) resolves
-them with ``uv pip compile`` from the upper constraints of the release. Builds use nothing but these files. No address of
-an index is written into them; where uv fetches from is configured on the computer, not in the project.
+``make locks`` (ozone.openstack.locks) resolves them with ``uv pip compile`` from the upper constraints of the release.
+Builds use nothing but these files. No address of an index is written into them; where uv fetches from is configured on
+the computer, not in the project.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import os
 import re
@@ -24,7 +23,6 @@ from ansible_collections.ozone.openstack.plugins.module_utils.atomic import writ
 from ansible_collections.ozone.openstack.plugins.module_utils.images.release import (
     Release,
     ReleaseError,
-    known_releases,
     load_release,
 )
 from ansible_collections.ozone.openstack.plugins.module_utils.python_index import pip_settings, uv_environment
@@ -119,13 +117,14 @@ def resolve(release: Release, constraints: str, uv: str, run: Compile, environ: 
             # uv names the file that asked for a package: it is of no interest, and not the same on every computer.
             body = re.sub(r"(?:-r|-c) \S*?([^/\s,]+\.(?:in|txt))", r"\1", run(argv, environ))
             locks[image] = (
-                f"# Made by `make locks` for OpenStack {release.name}; do not edit.\n{header(requirements)}\n{body.strip()}\n"
+                f"# Made by `make locks` for OpenStack {release.name}; do not edit.\n"
+                f"{header(requirements)}\n{body.strip()}\n"
             )
     return locks
 
 
 def read_constraints(release: Release, directory: str | None, timeout: float = 60) -> str:
-    """Upper constraints of ``release``: ``<release>.txt`` in ``directory`` if given, else from the published address."""
+    """Upper constraints of ``release``: ``<release>.txt`` in ``directory``, else from the published address."""
     if directory:
         try:
             return Path(directory, f"{release.name}.txt").read_text(encoding="utf-8")
@@ -181,25 +180,3 @@ def digest(text: str) -> str:
     """sha256 of the pins and hashes of a lock: comments do not make another image."""
     lines = [line.split("#")[0].rstrip() for line in text.splitlines() if not line.lstrip().startswith("#")]
     return hashlib.sha256("\n".join(line for line in lines if line).encode()).hexdigest()
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line."""
-    parser = argparse.ArgumentParser(description="Resolve the lock files of OpenStack releases.")
-    parser.add_argument("release", nargs="*", help="releases to resolve (default: all)")
-    parser.add_argument("--releases", type=Path, default=Path(__file__).resolve().parents[3] / "releases")
-    parser.add_argument("--constraints-dir", default=os.environ.get("OZONE_CONSTRAINTS_DIR"))
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a lock would change")
-    options = parser.parse_args(arguments)
-    try:
-        names = options.release or known_releases(options.releases)
-        changed = lock_releases(options.releases, names, options.constraints_dir, check=options.check)
-    except ReleaseError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print("\n".join(changed) if changed else "all lock files are up to date")
-    return 1 if options.check and changed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

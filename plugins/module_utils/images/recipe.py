@@ -2,15 +2,16 @@
 """How an image is made, as pure functions: the commands, the scripts, and the digest of all that goes into it.
 
 An image has two layers: the base (Debian packages that all images share, user ``ozone``) and its own (Debian packages,
-the virtual environment in /opt/ozone, the definitions of its options). The Debian packages are installed by the
-deployment host's own apt, whose sources, proxies and certificates therefore count and never enter the image; the virtual
-environment is filled by uv inside the image's root, from the lock file only.
+the virtual environment in /opt/ozone, the definitions of its options). The Debian packages are installed by the host's
+own apt, whose sources, proxies and certificates therefore count and never enter the image; the virtual environment is
+filled by uv inside the image's root, from the lock file only.
 
 Commands work in a mount and process namespace of their own, so that whatever happens nothing stays mounted or running.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import shlex
@@ -45,7 +46,7 @@ DPKG_OPTIONS = (
     "path-exclude=/usr/share/man/*",
 )
 
-#: Run on the host before the base is filled ($1 is its root): /usr is merged from the start, so that apt need not choose
+#: Run on the host before the base is filled ($1 is its root): /usr is merged from the start, so that apt need not take
 #: the package that would merge it, and with it all of Perl.
 BASE_SETUP = (
     'for d in bin sbin lib lib64; do mkdir -p "$1/usr/$d"; ln -s "usr/$d" "$1/$d"; done; '
@@ -55,8 +56,8 @@ BASE_SETUP = (
 #: No package's service is ever started in an image.
 POLICY_RC_D = "#!/bin/sh\nexit 101\n"
 
-#: Prepares a root for commands: its own /proc and /dev, an empty /tmp, the build directory in /mnt, name resolution, and
-#: the bind mounts that follow as pairs until "--". Then runs the rest.
+#: Prepares a root for commands: its own /proc and /dev, an empty /tmp, the build directory in /mnt, name resolution,
+#: and the bind mounts that follow as pairs until "--". Then runs the rest.
 ENTER = """\
 root=$1 work=$2; shift 2
 mount -t proc proc "$root/proc"
@@ -84,8 +85,17 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+def code_digest(text: str) -> str:
+    """Digest of what Python code does: comments, docstrings and layout do not count."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
 def base_inputs(release: Release, architecture: str, revision: str) -> str:
-    """Digest of all that the base layer is made of. ``revision``: an operator's word to fetch Debian's packages anew."""
+    """Digest of all that the base layer is made of. Another word as ``revision`` fetches Debian's packages anew."""
     return digest(
         {
             "recipe": RECIPE,
@@ -116,7 +126,7 @@ def image_inputs(release: Release, image: str, base: str, inside: str) -> str:
             "build": build,
             "spec": asdict(spec),
             "script": install_script(spec, release.python, source),
-            "inside": hashlib.sha256(inside.encode()).hexdigest() if spec.options else "",
+            "inside": code_digest(inside) if spec.options else "",
         }
     )
 

@@ -2,8 +2,8 @@
 """The store of built images on the deployment host, and the index that says which image of a release is where.
 
 The store is an ordinary containers-storage directory (overlay driver): buildah writes it, nodes of a lab mount it
-read-only as one of podman's ``additionalimagestores``. What is in it is read from its own JSON files, because that costs
-milliseconds where a command costs a second; it is only changed by buildah.
+read-only as one of podman's ``additionalimagestores``. What is in it is read from its own JSON files, which takes
+milliseconds where a command takes a second; it is only changed by buildah.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def index_path(root: Path, release: str) -> Path:
 
 
 def read_index(root: Path, release: str) -> dict[str, Entry]:
-    """The index of a release: image -> entry. What cannot be read is as if it were not there: it is found again by name."""
+    """The index of a release: image -> entry. One that cannot be read is empty: its images are found again by name."""
     try:
         data = json.loads(index_path(root, release).read_text(encoding="utf-8"))
     except (OSError, ValueError):
