@@ -6,10 +6,12 @@ Functions take a ``Runner``, so that tests need no host.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -194,20 +196,16 @@ if [ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ]; then
   mount -t cgroup2 cgroup2 /sys/fs/cgroup
 fi
 group="/sys/fs/cgroup$2"
-[ -d "$group" ] || exit 0
 case "$1" in
-kill) echo 1 >"$group/cgroup.kill" ;;
-remove)
-  find "$group" -depth -type d -exec rmdir {} +
-  rmdir "$(dirname "$group")" 2>/dev/null || :
-  ;;
+kill) [ ! -d "$group" ] || echo 1 >"$group/cgroup.kill" ;;
+remove) [ ! -d "$group" ] || find "$group" -depth -type d -exec rmdir {} + ;;
 esac
 """
 
 
-def _cgroup_do(runner: Runner, action: str, path: str) -> None:
+def _cgroup_do(runner: Runner, action: str, path: str, timeout: float = 10.0) -> None:
     argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _CGROUP, "sh", action, path]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + timeout
     while True:
         result = runner(argv)
         if result.code == 0:
@@ -226,6 +224,9 @@ def power_off(runner: Runner, host: Host, cloud: str, node: str, lock: Path, add
         runner(["systemctl", "reset-failed", unit])
     else:
         _cgroup_do(runner, "kill", cgroup(cloud, node))
+        # The cgroups must go with the processes: a kernel counts the kills of a cgroup, and kills what is cloned out of
+        # one with a count into one without (CLONE_INTO_CGROUP, so systemd starts services; seen with Linux 6.18).
+        _cgroup_do(runner, "remove", cgroup(cloud, node))
         off = True
     if not off or not wait_until(lambda: not running(lock), 20):
         raise LabError(f"node {node}: its processes are still there 20 s after they were killed; see {lock.parent}")
@@ -234,10 +235,33 @@ def power_off(runner: Runner, host: Host, cloud: str, node: str, lock: Path, add
         runner(["ss", "--kill", "--no-header", "dst", address])
 
 
+def shut_down(pid: Path, comm: Callable[[int], str], kill: Callable[[int, int], None] = os.kill) -> None:
+    """Press the power button of a node: on SIGTERM, systemd-nspawn tells the machine to power off in good order.
+
+    ``pid``: the file with its process id. ``comm``: name of a process; another process that has this id by now
+    is left alone.
+    """
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError):
+        process = int(pid.read_text(encoding="utf-8"))
+        if comm(process) == "systemd-nspawn":
+            kill(process, signal.SIGTERM)
+
+
+def process_name(process: int) -> str:
+    """Name of a process, empty when there is none."""
+    try:
+        return Path(f"/proc/{process}/comm").read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
 def remove_cgroup(runner: Runner, host: Host, cloud: str, node: str = "") -> None:
     """Remove the cgroups of a dead node, or of all nodes of a cloud."""
     if not (host.systemd and host.unified):
         _cgroup_do(runner, "remove", cgroup(cloud, node))
+        if not node:
+            with contextlib.suppress(LabError):  # other clouds have labs
+                _cgroup_do(runner, "remove", cgroup(""), timeout=0)
 
 
 def remove_tree(path: Path, runner: Runner) -> None:

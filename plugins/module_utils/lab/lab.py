@@ -102,12 +102,14 @@ class Lab:
         return changes
 
     def _warn(self) -> None:
-        """Settings of the host that can keep nodes from talking to each other."""
+        """A firewall of the host that keeps nodes from talking to each other: it may see the frames of bridges."""
         switch = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
-        if switch.exists() and switch.read_text(encoding="utf-8").strip() == "1":
+        if not switch.exists() or switch.read_text(encoding="utf-8").strip() != "1":
+            return
+        if "-P FORWARD DROP" in self.run(["iptables", "--list-rules", "FORWARD"]).out:
             self.warnings.append(
-                "this computer's firewall sees the frames of bridges (net.bridge.bridge-nf-call-iptables = 1), perhaps "
-                "because of Docker; when lab nodes cannot reach each other, set it to 0"
+                "the firewall of this computer drops what bridges forward (net.bridge.bridge-nf-call-iptables = 1 and "
+                "policy DROP of FORWARD, perhaps Docker's); when nodes cannot reach each other, set the former to 0"
             )
 
     def remove(self) -> list[str]:
@@ -179,19 +181,20 @@ class Machine:
         script = launch.script(self.node, place, self.lab.host, devices)
         changes: list[str] = []
         same = self.record() == self.node.to_json() and place.script.exists()
-        same = same and place.script.read_text(encoding="utf-8") == script
         if not same:
             changes.append("changed" if self.record() else "made")
+        elif write_if_changed(place.script, script, 0o755, check=self.lab.check):
+            changes.append("launch script written, for the next start")
         on = self.running()
         if not on or not same:
             changes.append("started")
         if self.lab.check:
             return changes
-        if changes:
-            if on:
-                self.power_off()
-            if not same:
-                self._make(root, script)
+        if on and not same:
+            self.power_off()
+        if not same:
+            self._make(root, script)
+        if not on or not same:
             self._start(place)
         self.wait()
         return changes
@@ -271,7 +274,7 @@ class Machine:
         if not self.running():
             return []
         if not self.lab.check:
-            self.ssh("systemctl", "poweroff")
+            host.shut_down(self.directory / "pid", host.process_name)
             if not host.wait_until(lambda: not self.running(), self.timeout):
                 raise LabError(
                     f"lab node {self.node.name} is still on {self.timeout:g} s after it was told to power off"

@@ -53,6 +53,11 @@ class Place:
         return self.directory / "run"
 
     @property
+    def pid(self) -> Path:
+        """Process id of systemd-nspawn, as long as the node runs."""
+        return self.directory / "pid"
+
+    @property
     def lock(self) -> Path:
         """Locked (flock) as long as the node runs."""
         return self.directory / "lock"
@@ -154,17 +159,20 @@ def script(node: Node, place: Place, host: Host, devices: Sequence[str]) -> str:
             'nsenter --net="$dir/stage" mount -t sysfs -o ro,nosuid,nodev,noexec sysfs /sys',
             give,
             group,
-            'mkdir -p "$group/script" "$group/machine"',
+            'clean() { [ ! -d "$1" ] || find "$1" -mindepth 1 -depth -type d -exec rmdir {} + 2>/dev/null || :; }',
+            'clean "$group"',
+            # Once more, should another cloud's lab just have been removed, and the common directory with it.
+            'mkdir -p "$group/script" "$group/machine" || mkdir -p "$group/script" "$group/machine"',
             'echo $$ >"$group/script/cgroup.procs"',
             "while :; do",
             '  say "power on"',
             *cards,
             "  status=0",
-            '  nsenter --net="$dir/stage" sh -c \'echo $$ >"$1/cgroup.procs"; shift; exec "$@"\' sh'
+            '  nsenter --net="$dir/stage" sh -c \'echo $$ >pid; echo $$ >"$1/cgroup.procs"; shift; exec "$@"\' sh'
             ' "$group/machine" ' + shlex.join(nspawn(node, place, devices)) + " || status=$?",
             f'  [ "$status" -eq {REBOOT} ] || exit "$status"',
             '  say "reboot"',
-            '  find "$group/machine" -mindepth 1 -depth -type d -exec rmdir {} + 2>/dev/null || :',
+            '  clean "$group/machine"',
             "done",
             "",
         ]
