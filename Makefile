@@ -44,10 +44,9 @@ rollback: ## Return a service to its previous generation: ARGS='-e ozone_service
 lab: ## Start the nodes of the cloud as containers on this computer
 images: ## Build the images that are missing
 
-credentials: setup ## Print the path of the clouds.yaml that openstack reads (cloud "ozone")
-	@file=$$($(runtime)/python -c 'import os, sys, yaml; sys.path.insert(0, "plugins/module_utils"); from paths import state_dir; \
-	print(state_dir(yaml.safe_load(open(sys.argv[1]))["name"], os.environ) / "clouds.yaml")' $(CLOUD_FILE)) || exit 1; \
-	[ -f "$$file" ] || { echo "There are no credentials yet: make deploy writes $$file" >&2; exit 1; }; echo "$$file"
+credentials: root setup ## Write the clouds.yaml that openstack reads (cloud "ozone"), and print its path alone
+	@out=$$($(playbook) ozone.openstack.credentials 2>&1) || { printf '%s\n' "$$out" >&2; exit 1; }; \
+	printf '%s\n' "$$out" | grep -m 1 '^/.*/clouds\.yaml$$'
 
 ## Set-up
 

@@ -7,8 +7,8 @@ DOCUMENTATION = r"""
 name: progress
 type: stdout
 short_description: Calm progress per service, a table at the end, and a run report
-version_added: 0.1.0
-author: The Ozone authors
+version_added: 1.0.0
+author: Ozone contributors
 description:
   - Shows which service is worked on, on how many nodes and for how long. On a terminal one line is kept up to date;
     without one, a line is printed for each service that is done, and now and then for one that takes long.
@@ -29,6 +29,7 @@ extends_documentation_fragment:
 """
 
 import atexit
+import contextlib
 import os
 import shutil
 import sys
@@ -44,6 +45,7 @@ from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible.release import __version__ as ansible_version
 
+from ansible_collections.ozone.openstack.plugins.module_utils import lock
 from ansible_collections.ozone.openstack.plugins.module_utils.report import (
     Line,
     Outcome,
@@ -117,7 +119,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # the base class has 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         """A task begins on the nodes of the play."""
         action = str(task.action).rpartition(".")[2]
-        known = Task(task._uuid, task.get_name().strip(), action, _service_of(task), _relative(task.get_path()))
+        name = task.get_name().strip().rpartition(" : ")[2]  # without the role: it is the service, or it is clear
+        known = Task(task._uuid, name, action, _service_of(task), _relative(task.get_path()))
         with self._guard:
             self._paused = action == "pause"
             self._show(self._recorder.task(known, time.monotonic()))
@@ -133,6 +136,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # the base class has 
         counts = {host: stats.summarize(host) for host in sorted(stats.processed)}
         with self._guard:
             self._over.set()
+            self._release()
             self._show(self._recorder.finish(counts, time.monotonic()))
             where = self._write()
             self._show(self._recorder.summary(where))
@@ -240,6 +244,13 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # the base class has 
             return ""
         return str(self._report)
 
+    def _release(self) -> None:
+        """Give back the lock that this run took. A callback sees the end of every run, also of a failed one."""
+        held = self._recorder.lock.get("path")
+        if held:
+            with contextlib.suppress(OSError, lock.LockError):
+                lock.release(Path(str(held)), lock.this_process(os.getpid()))
+
     def _end(self) -> None:
         """At exit. A run that did not come to its end says so in its report."""
         self._over.set()
@@ -248,6 +259,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # the base class has 
         with self._guard:
             self._wipe()
             if self._recorder.status == "running":
+                self._release()
                 self._recorder.abort(time.monotonic())
                 self._write()
 

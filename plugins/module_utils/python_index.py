@@ -74,7 +74,7 @@ def uv_environment(pip_settings: Mapping[str, str], environ: Mapping[str, str], 
 
 def pip_settings(python: str, timeout: int = 30) -> dict[str, str]:
     """Settings of the pip that belongs to the interpreter ``python``. No pip there: no settings."""
-    done = subprocess.run(  # noqa: S603 - the argv is ours, no shell
+    done = subprocess.run(
         [python, "-m", "pip", "config", "list"], capture_output=True, text=True, timeout=timeout, check=False
     )
     return parse_pip_settings(done.stdout) if done.returncode == 0 else {}

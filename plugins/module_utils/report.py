@@ -83,6 +83,7 @@ class Node:
     stage: str = ""
     digest: str = ""
     restarted: list[str] = field(default_factory=list)
+    started: list[str] = field(default_factory=list)
     reloaded: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -118,7 +119,7 @@ class Step:
     changed: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     ignored: set[str] = field(default_factory=set)
-    restarted: set[str] = field(default_factory=set)
+    units: dict[str, set[str]] = field(default_factory=dict)  # "restarted" -> short names
     plan: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     task: str = ""
     announced: float | None = None
@@ -167,6 +168,9 @@ def explain(data: Mapping[str, Any]) -> list[str]:
         command = data.get("cmd")
         argv = " ".join(map(str, command)) if isinstance(command, list) else str(command or "the command")
         lines.append(f"exit code {data['rc']}: {argv}")
+    journal = data.get("journal")
+    if isinstance(journal, list) and journal and not any(str(line) in lines for line in journal):
+        lines += ["journal:", *(f"  {line}" for line in journal)]
     shown = set(lines)
     for key in ("module_stderr", "module_stdout", "stderr", "stdout"):
         output = [line for line in _tail(data.get(key)) if line.strip() and line not in shown]
@@ -311,10 +315,10 @@ class Recorder:
         if step.changed:
             would = "would change" if self.check else "changed"
             word, style = f"{would} on {names(step.changed)}" if on else would, "changed"
-        if step.restarted:
-            word += f"; restarted {names(step.restarted, 6)}"
+        for done, units in step.units.items():
+            word += f"; {done} {names(units, 6)}"
         margin = f"{_clock(self.seconds)}  "
-        text = f"{margin}{step.label:<16} {word}  ({_seconds(now - step.started)})"
+        text = f"{margin}{step.label:<15}  {word}  ({_seconds(now - step.started)})"
         return self._under_title([Line(text, style)])
 
     def finish(self, stats: Mapping[str, Mapping[str, int]], now: float) -> list[Line]:
@@ -460,7 +464,7 @@ class Recorder:
         if "censored" in data:
             data = {"changed": data.get("changed", False)}
         if task.action == "run_lock":
-            self.lock = {key: data[key] for key in ("holder", "state", "path") if key in data}
+            self.lock = {key: data[key] for key in ("path", "note") if data.get(key)}
         if task.action == "plan" and isinstance(data.get("plan"), list):
             for entry in data["plan"]:
                 node = self._node(str(entry.get("service", "?")), host)
@@ -490,10 +494,11 @@ class Recorder:
             node.stage = str(data.get("stage") or node.stage)
             node.digest = str(data.get("digest") or node.digest)
             node.seconds += float(data.get("seconds") or 0.0)
-            for key, kept in (("restarted", node.restarted), ("reloaded", node.reloaded)):
-                kept += [str(unit) for unit in data.get(key) or [] if str(unit) not in kept]
-            if step is not None:
-                step.restarted.update(_short(unit) for unit in data.get("restarted") or [])
+            for key, kept in (("restarted", node.restarted), ("started", node.started), ("reloaded", node.reloaded)):
+                units = [str(unit) for unit in data.get(key) or []]
+                kept += [unit for unit in units if unit not in kept]
+                if step is not None and units:
+                    step.units.setdefault(key, set()).update(_short(unit) for unit in units)
 
     def _failure(self, host: str, task: Task, data: Mapping[str, Any], item: str | None) -> list[Line]:
         explained = explain(data)
@@ -571,6 +576,7 @@ def _node_report(node: Node) -> dict[str, Any]:
         "stage": node.stage,
         "digest": node.digest,
         "restarted": node.restarted,
+        "started": node.started,
         "reloaded": node.reloaded,
         "rolled_back": node.rolled_back,
         "seconds": round(node.seconds, 3),

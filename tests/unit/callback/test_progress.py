@@ -161,7 +161,7 @@ def test_only_a_failure_has_its_own_exit_code(project: Path) -> None:
 
 def test_verbose_shows_tasks_and_results_but_no_secret(project: Path) -> None:
     run = play(project, "-v", results={"node1": {"note": "all of it"}, "node2": {}})
-    assert "TASK [keystone : Activate the generation of keystone]" in run.out
+    assert "TASK [Activate the generation of keystone]" in run.out
     assert '"note": "all of it"' in run.out
     assert SECRET not in run.out
 
@@ -254,3 +254,23 @@ def test_on_a_terminal_one_line_is_kept_up_to_date(project: Path) -> None:
     assert "Wait, 0 of 1 node, 1 s\r" in out
     assert "\r\x1b[K" in out
     assert "Wait             changed on node1" in out
+
+
+def test_the_lock_of_the_cloud_is_given_back_also_after_a_failure(project: Path) -> None:
+    (project / "locked.yml").write_text(textwrap.dedent("""
+        - name: Locked
+          hosts: node1
+          gather_facts: false
+          tasks:
+            - name: Hold the lock
+              ozone.openstack.run_lock:
+                verb: test
+            - name: Fail
+              ansible.builtin.fail: {msg: "no"}
+    """))
+    for _ in range(2):
+        run = play(project, playbook="locked.yml")
+        assert "FAILED  Fail on node1" in run.out
+        assert "took over" not in run.out
+        assert run.report["lock"]["path"].endswith("lock.json")
+    assert not (project / "state" / "lock.json").exists()
