@@ -23,9 +23,14 @@ from ansible_collections.ozone.openstack.plugins.module_utils.cloud.definition i
     Node,
     Subnet,
 )
-from ansible_collections.ozone.openstack.plugins.module_utils.paths import state_dir
+from ansible_collections.ozone.openstack.plugins.module_utils.paths import COLLECTION, state_dir
 
 Variables = dict[str, Any]
+
+
+def role_name(path: Path) -> str:
+    """What `include_role` calls a role: one of ours by its full name, an operator's own by its directory."""
+    return f"ozone.openstack.{path.name}" if path.parent == COLLECTION / "roles" else str(path)
 
 
 @dataclass(frozen=True)
@@ -179,7 +184,7 @@ def _cloud(
             name: dict(service.get("secrets", {})) for name, service in services.items() if service.get("secrets", {})
         },
         "catalogue": {name: dict(service.data) for name, service in services.items()},
-        "roles": {name: str(service.role) for name, service in services.items()},
+        "roles": {name: role_name(service.role) for name, service in services.items()},
     }
 
 
