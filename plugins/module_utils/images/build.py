@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event, Lock
+from threading import Lock
 from typing import IO
 from urllib.parse import urlsplit
 
@@ -36,6 +36,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.images.store impor
     Entry,
     Record,
     Store,
+    index_path,
     read_index,
     superseded,
     write_index,
@@ -231,7 +232,6 @@ class Builder:
         self.architecture = architecture()
         self.base = recipe.base_inputs(release, self.architecture, settings.revision)
         self._apt = Lock()
-        self._stop = Event()
         self._mirror: Mirror | None = None
 
     def _buildah(self, argv: Sequence[str], timeout: float) -> str:
@@ -292,8 +292,6 @@ class Builder:
 
     def step(self, job: _Job, what: str, argv: Sequence[str], environ: Mapping[str, str] | None = None) -> None:
         """One logged command of a build, within what is left of the image's time."""
-        if self._stop.is_set():
-            raise BuildError("given up, because another image failed")
         job.say(what)
         with job.log.open("a", encoding="utf-8") as output:
             output.write(f"== {what}\n")
@@ -380,7 +378,7 @@ class Builder:
         (work / "apt.conf").write_text(
             recipe.apt_conf(self.mirror(), root, shared, self.architecture), encoding="utf-8"
         )
-        binds = [(str(shared / "archives"), str(root / "var/cache/apt/archives"))]
+        binds = [recipe.Bind(str(shared / "archives"), str(root / "var/cache/apt/archives"), writable=True)]
         script = ["set -eu", "export DEBIAN_FRONTEND=noninteractive"]
         if spec.debian:
             script.append(f"apt-get install {' '.join(sorted(spec.debian))}")
@@ -444,9 +442,9 @@ class Builder:
             (work / name).write_text(text, encoding="utf-8")
         mnt = root / "mnt"
         binds = [
-            (uv, str(mnt / "uv")),
-            (cache, str(mnt / "cache")),
-            *((path, str(mnt / place)) for path, place in files),
+            recipe.Bind(uv, str(mnt / "uv")),
+            recipe.Bind(cache, str(mnt / "cache"), writable=True),
+            *(recipe.Bind(path, str(mnt / place)) for path, place in files),
         ]
         argv = recipe.enter(root, work, binds, recipe.inside_root(root, ["/bin/sh", "/mnt/install.sh"]))
         self.step(job, "installing Python packages", argv)
@@ -589,8 +587,14 @@ def prune(settings: Settings, releases: Mapping[str, Release], progress: Progres
     if not settings.root.is_dir():
         return []
     with exclusive(settings.root / ".lock", settings.lock_timeout):
-        indexes = [read_index(settings.root, path.stem) for path in settings.root.glob("*.json")]
-        ids = [entry["id"] for index in indexes for entry in index.values()]
+        names = [path.stem for path in settings.root.glob("*.json") if path.name != "pushed.json"]
+        indexes = {name: read_index(settings.root, name) for name in names}
+        if unreadable := sorted(name for name, index in indexes.items() if not index):
+            raise BuildError(
+                f"{index_path(settings.root, unreadable[0])}: cannot be read, so what it names is unknown and nothing "
+                "is removed; remedy: run images.yml for that release, or remove the file to give up its images"
+            )
+        ids = [entry["id"] for index in indexes.values() for entry in index.values()]
         bases = [
             recipe.base_name(release, recipe.base_inputs(release, architecture(), settings.revision))
             for release in releases.values()
@@ -602,7 +606,7 @@ def prune(settings: Settings, releases: Mapping[str, Release], progress: Progres
             for record in sorted(records, key=lambda item: "/base:" in "".join(item.names)):
                 progress(f"removing {', '.join(record.names) or record.id[:12]}")
                 store.remove(record.id)
-            kept = {entry["options"] for index in indexes for entry in index.values()}
+            kept = {entry["options"] for index in indexes.values() for entry in index.values()}
             for directory in (settings.root / "options").glob("*/*"):
                 if str(directory) not in kept:
                     shutil.rmtree(directory, ignore_errors=True)

@@ -16,7 +16,7 @@ import hashlib
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ BASE_SETUP = (
 POLICY_RC_D = "#!/bin/sh\nexit 101\n"
 
 #: Prepares a root for commands: its own /proc and /dev, an empty /tmp, the build directory in /mnt, name resolution,
-#: and the bind mounts that follow as pairs until "--". Then runs the rest.
+#: and the bind mounts that follow as "MODE FROM TO" until "--". Then runs the rest.
 ENTER = """\
 root=$1 work=$2; shift 2
 mount -t proc proc "$root/proc"
@@ -72,8 +72,10 @@ for file in resolv.conf hosts; do
 done
 mount --bind "$work" "$root/mnt"
 while [ "$1" != -- ]; do
-  if [ -d "$1" ]; then mkdir -p "$2"; else mkdir -p "$(dirname "$2")"; [ -e "$2" ] || : > "$2"; fi
-  mount --bind "$1" "$2"; shift 2
+  if [ -d "$2" ]; then mkdir -p "$3"; else mkdir -p "$(dirname "$3")"; [ -e "$3" ] || : > "$3"; fi
+  mount --bind "$2" "$3"
+  if [ "$1" = ro ]; then mount -o remount,bind,ro "$3"; fi
+  shift 3
 done
 shift
 exec "$@"
@@ -141,15 +143,21 @@ def image_name(release: Release, image: str, inputs: str) -> str:
     return f"localhost/ozone/{image}:{release.name}-{inputs[:12]}"
 
 
-def enter(root: Path, work: Path, binds: Sequence[tuple[str, str]], argv: Sequence[str]) -> list[str]:
-    """``argv`` with the mounts of ``ENTER`` in namespaces of its own; it dies with the process that started it.
+@dataclass(frozen=True)
+class Bind:
+    """A path of the host that shows below an image's root or build directory, where it is made when missing."""
 
-    ``binds`` are pairs of host paths; the second one is below ``root`` or ``work`` and is made when missing.
-    """
-    pairs = [path for pair in binds for path in pair]
+    source: str
+    target: str
+    writable: bool = False
+
+
+def enter(root: Path, work: Path, binds: Sequence[Bind], argv: Sequence[str]) -> list[str]:
+    """``argv`` with the mounts of ``ENTER`` in namespaces of its own; it dies with the process that started it."""
+    words = [word for bind in binds for word in ("rw" if bind.writable else "ro", bind.source, bind.target)]
     return [
         *["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--pid", "--fork"],
-        *["--kill-child=KILL", "--", "/bin/sh", "-euc", ENTER, "enter", str(root), str(work), *pairs, "--", *argv],
+        *["--kill-child=KILL", "--", "/bin/sh", "-euc", ENTER, "enter", str(root), str(work), *words, "--", *argv],
     ]
 
 

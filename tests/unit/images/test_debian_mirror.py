@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+
 from ansible_collections.ozone.openstack.plugins.module_utils import debian_mirror as dm
 
 

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The definition of a release is read strictly, and the committed ones are right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from image_bench import Releases
+
+from ansible_collections.ozone.openstack.plugins.module_utils.images import locks
+from ansible_collections.ozone.openstack.plugins.module_utils.images.release import (
+    ReleaseError,
+    known_releases,
+    load_release,
+)
+from ansible_collections.ozone.openstack.plugins.module_utils.paths import COLLECTION
+
+DIRECTORY = COLLECTION / "releases"
+
+
+def test_requirements_have_the_versions_of_the_release(releases: Releases) -> None:
+    assert releases.load().requirements("keystone") == ["keystone~=29.0", "pyuwsgi"]
+
+
+def test_a_release_may_differ_from_what_is_common(releases: Releases) -> None:
+    releases.own["images"] = {"keystone": {"debian": ["libldap-2.5-0"]}}
+    spec = releases.load().images["keystone"]
+    assert spec.debian == ("libldap-2.5-0",)
+    assert spec.packages == ("keystone",)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"colour": "red"}, r"2026.1/release.yml: the file: unknown key colour; known: "),
+        ({"release": 2026.1}, "release: must be text .* quote it"),
+        ({"release": "2025.1"}, "says 2025.1, but the directory is 2026.1"),
+        ({"versions": {"nova": "~=33.0"}}, r"versions.keystone: is missing"),
+        ({"versions": {"keystone": "29", "nova": "~=33.0"}}, r"versions.keystone: must be text"),
+        ({"constraints": "/etc/passwd"}, "constraints: must be text that matches https"),
+        ({"images": {"nova": {"debain": []}}}, r"images.nova: unknown key debain"),
+        ({"images": {"New-One": {"packages": ["x"]}}}, "lower case"),
+        ({"images": {"nova": {"options": {"nova.conf": {}}}}}, "images.nova.options.nova.conf.namespaces: is missing"),
+        ({"source": "ovs"}, "source: must be a list"),
+    ],
+)
+def test_mistakes_are_named(releases: Releases, change: dict[str, Any], message: str) -> None:
+    releases.own.update(change)
+    with pytest.raises(ReleaseError, match=message):
+        releases.load()
+
+
+def test_an_unknown_release_names_the_known_ones(releases: Releases) -> None:
+    with pytest.raises(ReleaseError, match=r"known: 2026\.1"):
+        load_release(releases.path, "2019.1")
+
+
+def test_the_releases_of_the_collection() -> None:
+    assert {"2025.1", "2026.1"} <= set(known_releases(DIRECTORY))
+
+
+@pytest.mark.parametrize("name", known_releases(DIRECTORY))
+def test_committed_locks_are_complete_and_up_to_date(name: str) -> None:
+    release = load_release(DIRECTORY, name)
+    pinned: set[str] = set()
+    for image in [*release.images, locks.BUILD]:
+        text = release.lock(image).read_text(encoding="utf-8")
+        wanted = sorted(release.build) if image == locks.BUILD else release.requirements(image)
+        assert locks.lock_problems(text, wanted) == [], f"{release.lock(image)}: remedy: make locks"
+        pins = locks.parse_lock(text)
+        if image != locks.BUILD:
+            missing = {
+                locks.normalize(package) for package in (*release.common, *release.images[image].packages)
+            } - set(pins)
+            assert not missing
+            pinned |= set(pins)
+            assert not {"pip", "uv"} & set(pins)
+    assert {locks.normalize(package) for package in release.source} <= pinned, "listed as source, but in no lock"
