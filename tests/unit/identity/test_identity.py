@@ -4,12 +4,9 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-import os
 import ssl
-import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -345,7 +342,6 @@ clouds:
 
 # --- the action, over TLS with the cloud's own certificates and secrets --------------------------------------------
 
-ROOT = Path(__file__).resolve().parents[3]
 PLAY = """
 - hosts: node1
   gather_facts: false
@@ -375,46 +371,26 @@ def secure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     fake.close()
 
 
-def run(directory: Path, *arguments: str, play: str = PLAY, **cloud: Any) -> str:
-    (directory / "play.yml").write_text(play)
-    (directory / "ansible.cfg").write_text("")
-    ozone_cloud = {**CLOUD, "state_dir": str(directory / "state"), **cloud}
-    (directory / "hosts.yml").write_text(
-        json.dumps({"all": {"hosts": {"node1": None}, "vars": {"ozone_cloud": ozone_cloud}}})
-    )
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
-        "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".ansible" / "collections"),
-        "ANSIBLE_NOCOLOR": "1",
-    }
-    program = str(Path(sys.executable).with_name("ansible-playbook"))
-    result = subprocess.run(
-        [program, "-i", str(directory / "hosts.yml"), str(directory / "play.yml"), *arguments],
-        capture_output=True, text=True, timeout=120, env=environment, cwd=directory, check=False,
-    )  # fmt: skip
-    return result.stdout + result.stderr
-
-
-def test_the_action_needs_nothing_but_the_inventory(secure: Any, tmp_path: Path) -> None:
+def test_the_action_needs_nothing_but_the_inventory(playbook: Callable[..., str], secure: Any, tmp_path: Path) -> None:
     front_ends = {**CLOUD["front_ends"], "keystone_api": {"public": True, "port": secure.server.server_port}}
     for other in ("nova_api", "glance_api"):
         front_ends[other] = {**front_ends[other], "port": 8000}
-    cloud = {"front_ends": front_ends, "vips": {"api_internal": "127.0.0.1", "api_public": "198.18.0.9"}}
-    shown = run(tmp_path, "--check", "--diff", **cloud)
+    vips = {"api_internal": "127.0.0.1", "api_public": "198.18.0.9"}
+    cloud = {**CLOUD, "state_dir": str(tmp_path / "state"), "front_ends": front_ends, "vips": vips}
+    shown = playbook(PLAY, "--check", "--diff", ozone_cloud=cloud)
     assert "changed=1" in shown, shown
     assert '+  url: "https://198.18.0.9:8000/v2.1"' in shown
     assert writes(secure) == []
-    shown = run(tmp_path, "-vvv", "--diff", **cloud)
+    shown = playbook(PLAY, "-vvv", "--diff", ozone_cloud=cloud)
     assert "changed=1" in shown, shown
     assert secure.urls()["nova", "public"] == "https://198.18.0.9:8000/v2.1"
     assert "Warning" not in shown, shown
     for password in secure.passwords.values():
         assert password not in shown
-    assert "changed=0" in run(tmp_path, **cloud)
+    assert "changed=0" in playbook(PLAY, ozone_cloud=cloud)
 
 
-def test_the_action_with_a_document(secure: Any, tmp_path: Path) -> None:
+def test_the_action_with_a_document(playbook: Callable[..., str], secure: Any, tmp_path: Path) -> None:
     password = secure.passwords[secure.admin]
     play = f"""
 - hosts: node1
@@ -432,7 +408,7 @@ def test_the_action_with_a_document(secure: Any, tmp_path: Path) -> None:
       ignore_errors: true
     - ozone.openstack.identity: {{region: R, users: [{{name: x, pasword: x}}]}}
 """
-    shown = " ".join(run(tmp_path, play=play).split())
+    shown = " ".join(playbook(play).split())
     assert "changed=1" in shown, shown
     assert secure.id_of("roles", "gardener")
     assert "/nonexistent: cloud nowhere" in shown

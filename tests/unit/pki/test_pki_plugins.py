@@ -3,17 +3,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.ozone.openstack.plugins.module_utils import pki
+import pytest
 
-COLLECTIONS = Path(__file__).resolve().parents[3] / ".ansible" / "collections"
+from ansible_collections.ozone.openstack.plugins.module_utils import pki
 
 PLAY = """
 - hosts: node1
@@ -36,33 +33,23 @@ PLAY = """
 """
 
 
-def run(directory: Path, *arguments: str, play: str = PLAY, **variables: Any) -> str:
-    """Run a playbook and return all that it shows."""
-    (directory / "play.yml").write_text(play)
-    (directory / "ansible.cfg").write_text("")
-    cloud = {"name": "lab", "state_dir": str(directory / "state"), "directory": str(directory)}
-    inventory = {"all": {"hosts": {"node1": None}, "vars": {"ozone_cloud": cloud, **variables}}}
-    (directory / "hosts.yml").write_text(json.dumps(inventory))
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
-        "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
-        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-        "ANSIBLE_NOCOLOR": "1",
-    }
-    program = str(Path(sys.executable).with_name("ansible-playbook"))
-    result = subprocess.run(
-        [program, "-i", str(directory / "hosts.yml"), str(directory / "play.yml"), *arguments],
-        capture_output=True, text=True, timeout=120, env=environment, cwd=directory, check=False,
-    )  # fmt: skip
-    return result.stdout + result.stderr
+@pytest.fixture
+def run(playbook: Callable[..., str], tmp_path: Path) -> Callable[..., str]:
+    """Run the play for a cloud in the temporary directory."""
+    cloud = {"name": "lab", "state_dir": str(tmp_path / "state"), "directory": str(tmp_path)}
+
+    def call(*arguments: str, play: str = PLAY, **variables: Any) -> str:
+        return playbook(play, *arguments, ozone_cloud=cloud, **variables)
+
+    return call
 
 
-def test_make_use_and_run_again(tmp_path: Path) -> None:
-    shown = run(tmp_path, "--check", "--diff")
+def test_make_use_and_run_again(run: Callable[..., str], tmp_path: Path) -> None:
+    shown = run("--check", "--diff")
     assert "failed=0" in shown, shown
     assert "haproxy: there is none" in shown
     assert not (tmp_path / "state").exists()
-    shown = run(tmp_path, "-vvv")
+    shown = run("-vvv")
     assert "failed=0" in shown, shown
     combined = (tmp_path / "haproxy.combined").read_text()
     assert combined.count("-----BEGIN") == 2
@@ -70,10 +57,10 @@ def test_make_use_and_run_again(tmp_path: Path) -> None:
     assert pki.fits(certificate, (tmp_path / "mariadb.key").read_text())
     assert (tmp_path / "ca.certificate").read_text() == (tmp_path / "state/pki/ca.pem").read_text()
     assert (tmp_path / "state/pki/haproxy.key").read_bytes().startswith(b"$ANSIBLE_VAULT")
-    assert "changed=0" in run(tmp_path)
+    assert "changed=0" in run()
 
 
-def test_the_operators_certificate_by_variables(tmp_path: Path) -> None:
+def test_the_operators_certificate_by_variables(run: Callable[..., str], tmp_path: Path) -> None:
     authority = pki.make_authority("corporation", datetime.now(UTC))
     wanted = pki.Wanted("x", ("api.lab.ozone.test",), ("198.18.0.10",))
     pair = pki.issue(authority, wanted, datetime.now(UTC))
@@ -81,20 +68,20 @@ def test_the_operators_certificate_by_variables(tmp_path: Path) -> None:
     (tmp_path / "mine.key").write_text(pair.key)
     (tmp_path / "corporation.pem").write_text(authority.certificate)
     variables = {"ozone_tls_certificate": "mine.pem", "ozone_tls_ca": str(tmp_path / "corporation.pem")}
-    assert "ozone_tls_certificate and ozone_tls_key: give both or none" in run(tmp_path, **variables)
-    assert "ozone_tls_key: " in run(tmp_path, **variables, ozone_tls_key="absent.key")
+    assert "ozone_tls_certificate and ozone_tls_key: give both or none" in run(**variables)
+    assert "ozone_tls_key: " in run(**variables, ozone_tls_key="absent.key")
     variables["ozone_tls_key"] = "mine.key"
-    assert "failed=0" in run(tmp_path, **variables)
+    assert "failed=0" in run(**variables)
     assert (tmp_path / "haproxy.combined").read_text() == pair.certificate + pair.key
     assert authority.certificate in (tmp_path / "ca.certificate").read_text()
-    assert "changed=0" in run(tmp_path, **variables)
+    assert "changed=0" in run(**variables)
 
 
-def test_a_missing_certificate_says_what_to_run(tmp_path: Path) -> None:
+def test_a_missing_certificate_says_what_to_run(run: Callable[..., str], tmp_path: Path) -> None:
     play = """
 - hosts: node1
   gather_facts: false
   tasks:
     - ansible.builtin.debug: {msg: "{{ lookup('ozone.openstack.certificate', 'haproxy', part='key') }}"}
 """
-    assert "run the action ozone.openstack.certificate first" in run(tmp_path, play=play).replace("\n", " ")
+    assert "run the action ozone.openstack.certificate first" in run(play=play).replace("\n", " ")

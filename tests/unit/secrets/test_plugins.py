@@ -6,11 +6,9 @@ from __future__ import annotations
 import http.server
 import importlib.util
 import json
-import os
-import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,8 +25,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils import secrets
 from ansible_collections.ozone.openstack.plugins.plugin_utils import secret_source
 from ansible_collections.ozone.openstack.plugins.plugin_utils.vault import Vault, vault_of
 
-ROOT = Path(__file__).resolve().parents[3]
-COLLECTIONS = ROOT / ".ansible" / "collections"
+Playbook = Callable[..., str]
 
 
 def lookup(state_dir: Path | None, *names: str, loader: DataLoader | None = None, **variables: Any) -> list[Any]:
@@ -42,25 +39,6 @@ def lookup(state_dir: Path | None, *names: str, loader: DataLoader | None = None
     plugin._load_name = plugin.ansible_name = "ozone.openstack.secret"
     answer: list[Any] = plugin.run(list(names), variables)
     return answer
-
-
-def run(directory: Path, play: str, *arguments: str, **variables: Any) -> subprocess.CompletedProcess[str]:
-    """Run a playbook on localhost with the variables in a one-host inventory."""
-    (directory / "play.yml").write_text(play)
-    (directory / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"node1": None}, "vars": variables}}))
-    (directory / "ansible.cfg").write_text("")
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
-        "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
-        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-        "ANSIBLE_LOCALHOST_WARNING": "false",
-        "ANSIBLE_NOCOLOR": "1",
-    }
-    program = str(Path(sys.executable).with_name("ansible-playbook"))
-    return subprocess.run(
-        [program, "-i", str(directory / "hosts.yml"), str(directory / "play.yml"), *arguments],
-        capture_output=True, text=True, timeout=120, env=environment, cwd=directory, check=False,
-    )  # fmt: skip
 
 
 PLAY = """
@@ -81,37 +59,37 @@ PLAY = """
 """
 
 
-def test_generate_look_up_and_run_again(tmp_path: Path) -> None:
+def test_generate_look_up_and_run_again(playbook: Playbook, tmp_path: Path) -> None:
     state = tmp_path / "state"
     cloud = {"state_dir": str(state)}
-    check = run(tmp_path, PLAY, "--check", "--diff", ozone_cloud=cloud)
-    assert check.returncode == 0, check.stdout + check.stderr
-    assert "keystone_fernet_keys: (generated fernet_keys)" in check.stdout
+    check = playbook(PLAY, "--check", "--diff", ozone_cloud=cloud)
+    assert "failed=0" in check, check
+    assert "keystone_fernet_keys: (generated fernet_keys)" in check
     assert not state.exists()
-    first = run(tmp_path, PLAY, "--diff", "-vvv", ozone_cloud=cloud)
-    assert first.returncode == 0, first.stdout + first.stderr
-    assert "changed=2" in first.stdout
+    first = playbook(PLAY, "--diff", "-vvv", ozone_cloud=cloud)
+    assert "failed=0" in first, first
+    assert "changed=2" in first
     encrypted = (state / "secrets.yml").read_bytes()
     assert encrypted.startswith(b"$ANSIBLE_VAULT")
     value = lookup(state, "keystone_database_password")[0]
-    assert value not in first.stdout + first.stderr
-    assert lookup(state, "keystone_fernet_keys")[0]["1"] not in first.stdout + first.stderr
+    assert value not in first
+    assert lookup(state, "keystone_fernet_keys")[0]["1"] not in first
     assert secrets.mask(f"x {value}") == "x ********"
-    second = run(tmp_path, PLAY, ozone_cloud=cloud)
-    assert "changed=0" in second.stdout, second.stdout + second.stderr
+    second = playbook(PLAY, ozone_cloud=cloud)
+    assert "changed=0" in second, second
     assert (state / "secrets.yml").read_bytes() == encrypted
 
 
-def test_operators_password_is_used_and_a_wrong_one_is_explained(tmp_path: Path) -> None:
+def test_operators_password_is_used_and_a_wrong_one_is_explained(playbook: Playbook, tmp_path: Path) -> None:
     state = tmp_path / "state"
     (tmp_path / "mine").write_text("my password\n")
     (tmp_path / "other").write_text("another password\n")
-    good = run(tmp_path, PLAY, "--vault-password-file", str(tmp_path / "mine"), ozone_cloud={"state_dir": str(state)})
-    assert good.returncode == 0, good.stdout + good.stderr
+    good = playbook(PLAY, "--vault-password-file", str(tmp_path / "mine"), ozone_cloud={"state_dir": str(state)})
+    assert "failed=0" in good, good
     assert not (state / "vault-password").exists()
-    bad = run(tmp_path, PLAY, "--vault-password-file", str(tmp_path / "other"), ozone_cloud={"state_dir": str(state)})
-    assert bad.returncode == 2
-    assert "wrong vault password (1 given by the operator" in bad.stdout + bad.stderr
+    bad = playbook(PLAY, "--vault-password-file", str(tmp_path / "other"), ozone_cloud={"state_dir": str(state)})
+    assert "failed=1" in bad
+    assert "wrong vault password (1 given by the operator" in bad
     loader = DataLoader()
     with pytest.raises(AnsibleError, match="no vault password: there is no"):
         lookup(state, "keystone_database_password", loader=loader)
@@ -209,12 +187,11 @@ SERVER_PLAY = """
 
 
 @needs_community_hashi_vault
-def test_secrets_from_a_server(fake_server: str, tmp_path: Path) -> None:
-    result = run(
-        tmp_path, SERVER_PLAY, ozone_cloud={"state_dir": str(tmp_path / "lab")}, ansible_hashi_vault_token="fake-token",
+def test_secrets_from_a_server(playbook: Playbook, fake_server: str, tmp_path: Path) -> None:
+    shown = playbook(
+        SERVER_PLAY, ozone_cloud={"state_dir": str(tmp_path / "lab")}, ansible_hashi_vault_token="fake-token",
         ozone_secrets_source="hashi_vault", ozone_secrets_url=fake_server,
     )  # fmt: skip
-    shown = result.stdout + result.stderr
     assert "ok=4" in shown and "failed=1" in shown and "ignored=2" in shown, shown
     assert '"from-the-fake-server"' in shown and "k" * 43 in shown
     assert "secret/ozone/lab has no secret nothing" in shown
@@ -224,12 +201,11 @@ def test_secrets_from_a_server(fake_server: str, tmp_path: Path) -> None:
 
 
 @needs_community_hashi_vault
-def test_secrets_from_a_server_need_a_valid_token(fake_server: str, tmp_path: Path) -> None:
-    result = run(
-        tmp_path, SERVER_PLAY, ozone_cloud={"state_dir": str(tmp_path / "lab")}, ansible_hashi_vault_token="wrong",
+def test_secrets_from_a_server_need_a_valid_token(playbook: Playbook, fake_server: str, tmp_path: Path) -> None:
+    shown = playbook(
+        SERVER_PLAY, ozone_cloud={"state_dir": str(tmp_path / "lab")}, ansible_hashi_vault_token="wrong",
         ozone_secrets_source="hashi_vault", ozone_secrets_url=fake_server,
     )  # fmt: skip
-    shown = result.stdout + result.stderr
     assert "Invalid Vault Token" in shown or "Forbidden" in shown, shown
 
 

@@ -4,11 +4,9 @@
 from __future__ import annotations
 
 import http.server
-import json
-import os
 import subprocess
-import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,6 @@ import pytest
 from ansible_collections.ozone.openstack.plugins.action import smoke as action
 from ansible_collections.ozone.openstack.plugins.module_utils.smoke import External, SmokeError
 
-ROOT = Path(__file__).resolve().parents[3]
 SUBNET = {"cidr": "198.51.100.0/25", "gateway": "198.51.100.1", "floating": ["198.51.100.20", "198.51.100.100"]}
 
 
@@ -79,9 +76,9 @@ def test_key_and_external_network() -> None:
     assert action.external_of({**cloud, "traffic": {}}, "physnet1") is None
 
 
-def test_without_a_cloud(tmp_path: Path) -> None:
+def test_without_a_cloud(playbook: Callable[..., str], tmp_path: Path) -> None:
     files = "kernel: /k, initrd: /i, disk: /d"
-    (tmp_path / "play.yml").write_text(f"""
+    play = f"""
 - hosts: node1
   gather_facts: false
   tasks:
@@ -94,22 +91,9 @@ def test_without_a_cloud(tmp_path: Path) -> None:
         kernel: /k
         initrd: /i
         disk: /d
-""")
-    (tmp_path / "ansible.cfg").write_text("")
+"""
     cloud = {"region": "R", "state_dir": str(tmp_path), "networks": {}, "traffic": {}}
-    (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"node1": None}, "vars": {"ozone_cloud": cloud}}}))
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
-        "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg"),
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".ansible" / "collections"),
-        "ANSIBLE_NOCOLOR": "1",
-    }
-    program = str(Path(sys.executable).with_name("ansible-playbook"))
-    result = subprocess.run(
-        [program, "-i", str(tmp_path / "hosts.yml"), str(tmp_path / "play.yml")],
-        capture_output=True, text=True, timeout=120, env=environment, cwd=tmp_path, check=False,
-    )  # fmt: skip
-    shown = " ".join((result.stdout + result.stderr).split())
+    shown = " ".join(playbook(play, ozone_cloud=cloud).split())
     assert "skipped=1" in shown, shown
     assert "/nonexistent: cloud ozone:" in shown, shown
     assert "smoke: FAILED after" in shown, shown
