@@ -57,7 +57,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
                 lock.release(path, me)
         except (lock.LockError, SecretsError, OSError) as error:
             raise AnsibleActionFail(str(error)) from error
-        if note:
+        if note and (self._task.check_mode or options["break_lock"]):
             Display().warning(note)
+        elif note:  # a run that failed or was killed leaves its lock behind; that it is taken over is no news
+            Display().v(note)
         result.update(changed=False, path=str(path), note=note)
         return result
