@@ -9,8 +9,8 @@ module: guest_image
 short_description: Make the tiny guest that the smoke test boots
 version_added: 0.1.0
 description:
-  - Makes a kernel, an initramfs and an empty disk in the cache (C($OZONE_CACHE/guest/<key>)), to be uploaded as images of
-    the formats C(aki), C(ari) and C(ami).
+  - Makes a kernel, an initramfs and an empty disk in the cache (C($OZONE_CACHE/guest/<key>)), to be uploaded as images
+    of the formats C(aki), C(ari) and C(ami).
   - The guest configures C(eth0) by DHCP, reads its metadata, answers ping, serves a page on port 80, and says on its
     console what it sees, in lines that begin with C(OZONE-GUEST).
   - A server with the metadata C(ping=<address>) pings that address and says whether it answered.

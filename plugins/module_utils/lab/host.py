@@ -122,8 +122,10 @@ def bridge_commands(
     reasons: list[str] = []
     if link is None:
         reasons.append(f"{device} for {bridge.network} at {bridge.site}")
-        commands.append(["ip", "link", "add", device, "type", "bridge", "stp_state", "0", "forward_delay", "0",
-                         "mcast_snooping", "0"])  # fmt: skip
+        options = ["stp_state", "0", "forward_delay", "0", "mcast_snooping", "0"]
+        commands.append(["ip", "link", "add", device, "type", "bridge", *options])
+    if link is None or link.get("ifalias") != bridge.alias:  # or an earlier run was broken off here
+        reasons.append(f"{device} alias")
         commands.append(["ip", "link", "set", device, "alias", bridge.alias])
         # No frame may leave with an unfilled checksum, and the host is nobody's IPv6 neighbour here.
         commands.append(["ethtool", "--offload", device, "tx", "off"])
@@ -154,9 +156,14 @@ def delete_devices(runner: Runner, names: Iterable[str]) -> None:
             raise LabError(f"ip link delete {name}: {result.err.strip()}")
 
 
-def devices_of(found: Iterable[Mapping[str, Any]], cloud: str) -> list[str]:
-    """Devices of the lab of a cloud: its bridges and veths."""
-    return sorted(name for name, alias in aliases(found).items() if alias.startswith(alias_prefix(cloud)))
+def devices_of(found: Iterable[Mapping[str, Any]], cloud: str, bridges: Iterable[str] = ()) -> list[str]:
+    """Devices of the lab of a cloud, by their alias. ``bridges``: also those of these names that have no alias yet."""
+    known = set(bridges)
+    return sorted(
+        name
+        for name, alias in aliases(found).items()
+        if alias.startswith(alias_prefix(cloud)) or (not alias and name in known)
+    )
 
 
 # -- processes
@@ -199,13 +206,14 @@ group="/sys/fs/cgroup$2"
 case "$1" in
 kill) [ ! -d "$group" ] || echo 1 >"$group/cgroup.kill" ;;
 remove) [ ! -d "$group" ] || find "$group" -depth -type d -exec rmdir {} + ;;
+leave) rmdir "$group" 2>/dev/null || : ;;
 esac
 """
 
 
-def _cgroup_do(runner: Runner, action: str, path: str, timeout: float = 10.0) -> None:
+def _cgroup_do(runner: Runner, action: str, path: str) -> None:
     argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _CGROUP, "sh", action, path]
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + 10
     while True:
         result = runner(argv)
         if result.code == 0:
@@ -260,8 +268,7 @@ def remove_cgroup(runner: Runner, host: Host, cloud: str, node: str = "") -> Non
     if not (host.systemd and host.unified):
         _cgroup_do(runner, "remove", cgroup(cloud, node))
         if not node:
-            with contextlib.suppress(LabError):  # other clouds have labs
-                _cgroup_do(runner, "remove", cgroup(""), timeout=0)
+            _cgroup_do(runner, "leave", cgroup(""))  # it stays when other clouds have labs
 
 
 def remove_tree(path: Path, runner: Runner) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -112,18 +113,18 @@ class Lab:
                 "policy DROP of FORWARD, perhaps Docker's); when nodes cannot reach each other, set the former to 0"
             )
 
-    def remove(self) -> list[str]:
-        """Remove the whole lab, whatever of it is there; tell what was removed."""
+    def remove(self, bridges: Sequence[str] = ()) -> list[str]:
+        """Remove the whole lab, whatever of it is there; tell what was removed. ``bridges``: names that it may have."""
         changes: list[str] = []
         nodes = sorted(entry.name for entry in self.directory.iterdir()) if self.directory.is_dir() else []
-        devices = host.devices_of(host.links(self.run), self.cloud)
+        devices = host.devices_of(host.links(self.run), self.cloud, bridges)
         changes += [f"node {name}" for name in nodes] + devices
         if self.check or not changes:
             return changes
         for name in nodes:
             host.power_off(self.run, self.host, self.cloud, name, self.directory / name / "lock")
         host.remove_cgroup(self.run, self.host, self.cloud)
-        host.delete_devices(self.run, host.devices_of(host.links(self.run), self.cloud))
+        host.delete_devices(self.run, host.devices_of(host.links(self.run), self.cloud, bridges))
         for name in nodes:
             record = self.directory / name / "node.json"
             address = json.loads(record.read_text(encoding="utf-8"))["management"] if record.exists() else ""
