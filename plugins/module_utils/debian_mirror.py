@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -209,7 +210,9 @@ def bootstrap_argv(
     extra: Sequence[str] = (),
 ) -> list[str]:
     """The mmdebstrap command. Sources come on standard input, options from the file ``apt_conf``: no secret in argv."""
-    argv = ["mmdebstrap", f"--variant={variant}", "--format=directory", f"--aptopt={apt_conf}"]
+    # In a process namespace that ends with its starter: a killed run leaves no mmdebstrap behind that still writes.
+    argv = ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--"]
+    argv += ["mmdebstrap", f"--variant={variant}", "--format=directory", f"--aptopt={apt_conf}"]
     argv += [f"--keyring={keyring}" for keyring in mirror.keyrings]
     if include:
         argv.append(f"--include={','.join(include)}")
@@ -292,6 +295,8 @@ def bootstrap(
 
     The result holds no sources and no apt options of this host. Raises MirrorError with the log's tail.
     """
+    if shutil.which("mmdebstrap") is None:
+        raise MirrorError("mmdebstrap is not installed; remedy: apt-get install mmdebstrap")
     with tempfile.TemporaryDirectory(prefix="ozone-apt-") as directory:  # mode 0700
         conf = Path(directory, "apt.conf")
         conf.write_text(mirror.apt_conf(), encoding="utf-8")
@@ -311,8 +316,6 @@ def bootstrap(
                     check=True,
                     env=dict(environ) if environ is not None else None,
                 )
-            except FileNotFoundError:
-                raise MirrorError("mmdebstrap is not installed; remedy: apt-get install mmdebstrap") from None
             except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
                 tail = "\n".join(line[:300] for line in _read(str(log)).splitlines()[-15:])
                 why = (

@@ -477,6 +477,8 @@ class Builder:
         records = self.store.records()
         ready = {} if self.settings.force else {name: self.entry(name, wanted[name], records) for name in wanted}
         if all(ready.get(name) is not None and ready.get(name) == index.get(name) for name in wanted):
+            if self.store.working() and not check:
+                self._clear()
             return {name: Built(**index[name], seconds=0.0, changed=False) for name in wanted}
         if check:
             return {name: self._built(name, inputs, ready.get(name)) for name, inputs in wanted.items()}
@@ -487,6 +489,12 @@ class Builder:
                 return self._ensure_locked(wanted)
         except TimeoutError as error:
             raise BuildError(f"another build works on this store: {error}") from None
+
+    def _clear(self) -> None:
+        """Remove what a killed build has left, unless it is another build that is at work."""
+        with suppress(TimeoutError), exclusive(self.settings.root / ".lock", 0):
+            for left in self.store.recover():
+                self.progress(f"removed what an interrupted build had left: {left}")
 
     def _built(self, name: str, inputs: str, entry: Entry | None, seconds: float = 0.0, changed: bool = True) -> Built:
         """Result for an image that is there (``entry``), or would be built."""

@@ -96,10 +96,14 @@ class Store:
         """The complete image with this name."""
         return next((record for record in self.records().values() if name in record.names), None)
 
+    def working(self) -> list[str]:
+        """Names of the containers that builds work in, or that killed builds have left."""
+        containers = _json_list(self.graph / "overlay-containers" / "containers.json")
+        return [name for item in containers for name in item.get("names") or () if name.startswith(WORKING)]
+
     def recover(self) -> list[str]:
         """Remove what killed builds have left; their names. Only for who holds the lock."""
-        containers = _json_list(self.graph / "overlay-containers" / "containers.json")
-        left = [name for item in containers for name in item.get("names") or () if name.startswith(WORKING)]
+        left = self.working()
         for name in left:
             self.buildah("umount", name)
             self.buildah("rm", name)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from image_bench import FakeStore, Releases
 
+from ansible_collections.ozone.openstack.plugins.module_utils.atomic import exclusive
 from ansible_collections.ozone.openstack.plugins.module_utils.images import build, recipe
 from ansible_collections.ozone.openstack.plugins.module_utils.images.build import Builder, BuildError, Built, Settings
 from ansible_collections.ozone.openstack.plugins.module_utils.images.store import Store, read_index
@@ -149,6 +150,19 @@ def test_what_an_interrupted_build_has_left_is_cleared_away(bench: Bench) -> Non
     bench.run()
     assert ["rm", "ozone-build-2026.1-nova-x"] in bench.fake.calls
     assert [item["names"] for item in bench.fake.containers] == [["other"]]
+
+
+def test_leftovers_are_cleared_away_even_if_nothing_is_to_be_built(bench: Bench) -> None:
+    bench.run()
+    bench.fake.containers = [{"id": "1", "names": ["ozone-build-x"]}]
+    bench.fake.write()
+    assert not any(image.changed for image in bench.run(check=True).values())
+    assert bench.fake.containers
+    with exclusive(bench.root / ".lock"):  # another build is at work
+        bench.run()
+    assert bench.fake.containers
+    bench.run()
+    assert bench.fake.containers == []
 
 
 def test_one_failure_keeps_the_others(bench: Bench) -> None:
