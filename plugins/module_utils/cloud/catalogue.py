@@ -126,11 +126,10 @@ def split(reference: str) -> tuple[str, str | None]:
 
 
 def role_directories(paths: Iterable[Path]) -> list[Path]:
-    """The roles in ``paths`` that declare a service, by name."""
-    return sorted(
-        (file.parent.parent for path in paths for file in path.glob("*/meta/service.yml")),
-        key=lambda role: (role.name, str(role)),
-    )
+    """The roles in ``paths`` that declare a service, by name. A directory that is named twice counts once."""
+    unique = {path.resolve(): path for path in reversed(list(paths))}
+    roles = [file.parent.parent for path in unique.values() for file in path.glob("*/meta/service.yml")]
+    return sorted(roles, key=lambda role: (role.name, str(role)))
 
 
 def load(paths: Iterable[Path]) -> Catalogue:

@@ -60,8 +60,8 @@ class Network:
 class Node:
     """A node. ``services`` maps a service to the components that it runs.
 
-    ``networks`` and all that follows from them are in the order of the definition; ``addresses`` are all of them, given or
-    allocated, by network.
+    ``networks`` and all that follows from them are in the order of the definition; ``addresses`` are all of them, given
+    or allocated, by network.
     """
 
     name: str
@@ -102,6 +102,8 @@ class _Plan:
     services: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     #: profile -> networks
     networks: dict[str, list[str]] = field(default_factory=dict)
+    #: Profiles whose list of services has mistakes: what is missing there may be meant to be there.
+    incomplete: set[str] = field(default_factory=set)
     #: node -> network -> address
     addresses: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -164,6 +166,11 @@ def only_external(network: str, traffic: Mapping[str, str]) -> bool:
     return kinds == ["external"]
 
 
+def interfaces(networks: Iterable[str], given: Mapping[str, str]) -> dict[str, str]:
+    """The interface of each network: as given, else ``eth`` and the place of the network."""
+    return {network: given.get(network, f"eth{index}") for index, network in enumerate(networks)}
+
+
 class _Checks:
     """The checks of one document. Each method appends to ``problems``; ``run`` calls them in an order that works."""
 
@@ -214,7 +221,8 @@ class _Checks:
         self.allocate()
         if self.known:
             self.check_services(self.known)
-            self.problems += overrides.check(self.document, self.data, self.known, self.plan.services, self.file.parent)
+            services = None if self.unsure() else self.plan.services
+            self.problems += overrides.check(self.document, self.data, self.known, services, self.file.parent)
             self.check_groups()
         return self.plan
 
@@ -309,13 +317,17 @@ class _Checks:
     def check_profiles(self) -> None:
         for profile, data in self.section("profiles").items():
             path: Path_ = ("profiles", profile)
-            self.plan.services[profile] = self.services((*path, "services"), data.get("services") or [])
+            before = len(self.problems)
+            entries = data.get("services") or [None]
+            self.plan.services[profile] = self.services((*path, "services"), entries)
+            if None in entries or len(self.problems) > before:
+                self.plan.incomplete.add(profile)
             names = data.get("networks")
             for index, name in enumerate(names or []):
                 self.reference("networks", (*path, "networks", index), name)
             wanted = set(self.names["networks"] if names is None else names)
             self.plan.networks[profile] = [name for name in self.names["networks"] if name in wanted]
-            self.check_interfaces(path, data, self.plan.networks[profile])
+            self.check_interfaces(path, profile, data.get("interfaces", {}))
 
     def services(self, path: Path_, entries: list[Any]) -> dict[str, list[str]]:
         """The services and components that a list of a profile names."""
@@ -343,23 +355,24 @@ class _Checks:
             found[name] = [part for part in parts if wanted is None or part in wanted]
         return found
 
-    def check_interfaces(self, path: Path_, data: Mapping[str, Any], networks: list[str]) -> None:
-        used: dict[str, str] = {}
-        for network, nic in data.get("interfaces", {}).items():
+    def check_interfaces(self, path: Path_, profile: str, given: Mapping[str, str]) -> None:
+        """Names of interfaces that a profile or a node gives: known networks, and each name once."""
+        networks = self.plan.networks.get(profile, self.names["networks"])
+        for network in given:
             here = (*path, "interfaces", network)
             if self.reference("networks", here, network) and network not in networks:
+                message = f"the profile {profile} is not connected to the network {network}"
+                self.add(here, message, "add it to `networks` of the profile")
+        above = self.section("profiles").get(profile, {}).get("interfaces", {})
+        owner: dict[str, str] = {}
+        for network, nic in interfaces(networks, {**above, **given}).items():
+            other = owner.setdefault(nic, network)
+            if other != network and (network in given or other in given):
+                here = (*path, "interfaces", network if network in given else other)
+                message = f"{nic} serves two networks, {other} and {network}"
                 self.add(
-                    here,
-                    f"the profile is not connected to the network {network}",
-                    "add it to `networks` of the profile",
+                    here, message, f"interfaces are {', '.join(f'eth{n}' for n in range(len(networks)))} if not named"
                 )
-            if nic in used:
-                self.add(
-                    here,
-                    f"{nic} is the interface of the network {used[nic]} already",
-                    "one interface serves one network",
-                )
-            used.setdefault(nic, network)
 
     def check_nodes(self) -> None:
         for name, data in self.section("nodes").items():
@@ -373,8 +386,8 @@ class _Checks:
                 self.reference("sites", (*path, "site"), site)
             elif len(self.names["sites"]) > 1:
                 self.add(path, "there are several sites", f"say where the node is: `site: {self.names['sites'][0]}`")
-            connected = self.plan.networks.get(str(profile), self.names["networks"])
-            self.check_interfaces(path, data, connected)
+            if "interfaces" in data:
+                self.check_interfaces(path, str(profile), data["interfaces"])
             self.check_fixed(name, data, site)
 
     def site(self, data: Mapping[str, Any]) -> str:
@@ -464,7 +477,9 @@ class _Checks:
             self.give(network, site, names)
 
     def missing_subnet(self, node: str, network: str, site: str) -> None:
-        if site not in (self.document.data["networks"][network].get("subnets") or {}):
+        networks = self.document.data["networks"]
+        written = networks[network].get("subnets") if isinstance(networks[network], dict) else None
+        if isinstance(written, dict) and site not in written:
             message = f"the network {network} has no subnet for the site {site} of this node"
             self.add(
                 ("nodes", node), message, f"add networks.{network}.subnets.{site}, or limit `networks` of the profile"
@@ -524,8 +539,6 @@ class _Checks:
         return found
 
     def check_services(self, known: Catalogue) -> None:
-        if not self.section("nodes") or any(profile not in self.plan.services for profile in self._profiles_in_use()):
-            return  # who runs what is not known
         members = self.members()
         for name in members:
             service = known.services[name]
@@ -535,6 +548,12 @@ class _Checks:
             self.check_profile_company(profile, known)
         self.check_traffic(known)
         self.check_balancers(members)
+
+    def unsure(self) -> bool:
+        """Whether a mistake of another kind leaves open which services there are: then none is called missing."""
+        used = self._profiles_in_use()
+        broken = set(self.names["nodes"]) != set(self.section("nodes"))
+        return broken or not used or not used <= set(self.plan.services) or bool(used & self.plan.incomplete)
 
     def _profiles_in_use(self) -> set[str]:
         return {str(data.get("profile")) for data in self.section("nodes").values()}
@@ -551,7 +570,8 @@ class _Checks:
     def check_company(self, service: Service, members: Mapping[str, Mapping[str, list[str]]]) -> None:
         """What must and must not be in the same cloud."""
         path = self.where(service.name)
-        for name, component in service.references("requires"):
+        unsure = self.unsure()
+        for name, component in [] if unsure else service.references("requires"):
             if name not in members or (component and component not in members[name]):
                 reference = f"{name}.{component}" if component else name
                 message = f"{service.name} requires {reference}, which no node runs"
@@ -561,7 +581,7 @@ class _Checks:
                 self.add(path, f"{service.name} and {name} must not be in the same cloud", "remove one of them")
         for names in service.get("one_of", []):
             present = [name for name in names if name in members]
-            if not present:
+            if not present and not unsure:
                 self.add(
                     path,
                     f"{service.name} requires one of {', '.join(names)}, and no node runs any",
@@ -576,11 +596,12 @@ class _Checks:
     def check_placement(self, service: Service, members: Mapping[str, list[str]]) -> None:
         """On how many nodes."""
         path = self.where(service.name)
+        unsure = self.unsure()
         for component, limits in service.components.items():
             count = len(members.get(component, []))
             label = service.name if len(service.components) == 1 else f"{service.name}.{component}"
             on = f"on {count} node{'' if count == 1 else 's'}"
-            if count < limits.min:
+            if count < limits.min and not unsure:
                 self.add(
                     path,
                     f"{label} runs {on} and needs at least {limits.min}",
@@ -592,7 +613,7 @@ class _Checks:
                     f"{label} runs {on} and may run on {limits.max} at most",
                     "take it out of the profile of some nodes",
                 )
-            if limits.quorum and count and count % 2 == 0:
+            if limits.quorum and count and count % 2 == 0 and not unsure:
                 message = f"{label} runs {on} and needs an odd number, as the majority decides"
                 self.add(path, message, f"run it on {count - 1} or {count + 1}")
 
@@ -604,7 +625,8 @@ class _Checks:
             path = self.where_in(profile, name)
             for component in components:
                 label = name if len(service.components) == 1 else f"{name}.{component}"
-                for other, part in service.requires_on_node.get(component, []):
+                wanted = service.requires_on_node.get(component, [])
+                for other, part in [] if profile in self.plan.incomplete else wanted:
                     if other not in here or (part and part not in here[other]):
                         reference = f"{other}.{part}" if part else other
                         message = f"{label} requires {reference} on the same node"
@@ -649,8 +671,8 @@ class _Checks:
     def check_balancers(self, members: Mapping[str, Mapping[str, list[str]]]) -> None:
         """Several load balancers need an address that moves among them."""
         nodes = {node for names in members.get(BALANCER, {}).values() for node in names}
-        vips = self.document.data.get("vips") or {}
-        if len(nodes) > 1 and isinstance(vips, dict):
+        vips = self._names("vips")
+        if len(nodes) > 1:
             traffic = self.section("traffic")
             needed: dict[str, list[str]] = {}
             for kind in BALANCED:
@@ -729,8 +751,7 @@ def _build(document: Document, file: Path, plan: _Plan) -> Cloud:
         profile = node["profile"]
         connected = plan.networks[profile]
         if profile not in shared:
-            given = data["profiles"][profile].get("interfaces", {})
-            shared[profile] = {network: given.get(network, f"eth{index}") for index, network in enumerate(connected)}
+            shared[profile] = interfaces(connected, data["profiles"][profile].get("interfaces", {}))
         own = node.get("interfaces")
         nodes[name] = Node(
             name=name,

@@ -108,8 +108,8 @@ def check_options(
     """Mistakes in the ``config`` of one service's overrides: unknown sections and options, and impossible values.
 
     ``options_dir`` holds the data of the service's image. ``document`` and ``path`` say, for messages, where the
-    overrides are written. ``base`` is further configuration (file -> section -> option -> value) that may name sections: that of
-    the other levels, or what Ozone writes by itself. Raises ValueError for unusable data.
+    overrides are written. ``base`` is further configuration (file -> section -> option -> value) that may name
+    sections: that of the other levels, or what Ozone writes by itself. Raises ValueError for unusable data.
     """
     document = document or Document("overrides", None)
     problems: list[Problem] = []

@@ -63,13 +63,13 @@ def check(
     document: Document,
     data: Mapping[str, Any],
     known: Catalogue,
-    profiles: Mapping[str, Mapping[str, Any]],
+    profiles: Mapping[str, Mapping[str, Any]] | None,
     directory: Path,
 ) -> list[Problem]:
     """Overrides of what does not exist.
 
-    ``data``: the definition without what the schema refused; ``profiles``: the services of each profile; ``directory``:
-    the one of cloud.yml, where the sources of files are looked for.
+    ``data``: the definition without what the schema refused; ``profiles``: the services of each profile, or None where
+    other mistakes leave open who runs what; ``directory``: that of cloud.yml, where sources of files are looked for.
     """
     nodes: Mapping[str, Any] = data.get("nodes") or {}
     only_site = next(iter(data.get("sites") or {}), "")
@@ -84,7 +84,7 @@ def check(
         }
         if kind == "profiles":
             concerned.add(name)
-        running = {service for profile in concerned for service in profiles.get(profile, ())}
+        running = {service for profile in concerned for service in (profiles or {}).get(profile, ())}
         where = {
             "": "no node of the cloud",
             "sites": f"no node of the site {name}",
@@ -97,7 +97,7 @@ def check(
                     document.problem(here, f"unknown service {service}", did_you_mean(service, known.services))
                 )
                 continue
-            if service not in running:
+            if profiles is not None and service not in running:
                 message = (
                     f"{where.get(kind, f'the node {name} does not run')}{'' if kind == 'nodes' else ' runs'} {service}"
                 )

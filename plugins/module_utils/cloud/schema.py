@@ -459,7 +459,7 @@ SERVICE: Schema = {
             ),
             "databases": {
                 **_WORDS,
-                "description": "Its databases. The account is called like the service, with `<service>_database_password`.",
+                "description": "Its databases. Their account has the service's name and `<service>_database_password`.",
             },
             "message_queue": {
                 "type": "boolean",

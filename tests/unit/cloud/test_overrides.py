@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud import inventory
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.overrides import merge
+
+VALUES = st.recursive(
+    st.integers() | st.lists(st.integers(), max_size=2),
+    lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+)
+MAPPINGS = st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3)
+
+
+@given(MAPPINGS, MAPPINGS, MAPPINGS)
+def test_merge(one: dict[str, Any], two: dict[str, Any], three: dict[str, Any]) -> None:
+    before = copy.deepcopy((one, two))
+    assert merge(one, {}) == one
+    assert merge({}, one) == one
+    assert merge(one, one) == one
+    assert set(merge(one, two)) == set(one) | set(two)
+    for key, value in two.items():
+        if not isinstance(value, dict) or not isinstance(one.get(key), dict):
+            assert merge(one, two)[key] == value
+    assert merge(merge(one, two), three) == merge(merge(one, two), merge(two, three))
+    assert (one, two) == before
+
+
+def test_lists_are_replaced_and_mappings_merged() -> None:
+    assert merge({"a": [1, 2], "b": {"c": 1, "d": 2}}, {"a": [3], "b": {"d": None}}) == {
+        "a": [3],
+        "b": {"c": 1, "d": None},
+    }
+
+
+REFUSED = [
+    (("overrides",), {"wb": {}}, "overrides.wb: unknown service wb (did you mean web?)"),
+    (("overrides",), {"store": {}}, "overrides.store: no node of the cloud runs store (remove the override"),
+    (("sites", "main", "overrides"), {"store": {}}, "sites.main.overrides.store: no node of the site main runs store"),
+    (
+        ("profiles", "compute", "overrides"),
+        {"db": {}},
+        "profiles.compute.overrides.db: no node of the profile compute runs db",
+    ),
+    (("nodes", "compute1", "overrides"), {"db": {}}, "nodes.compute1.overrides.db: the node compute1 does not run db"),
+    (
+        ("overrides",),
+        {"web": {"config": {"web.cnf": {}}}},
+        'overrides.web.config."web.cnf": web has no configuration file web.cnf (did you mean web.conf?)',
+    ),
+    (
+        ("overrides",),
+        {"web": {"containers": {"web_apy": {}}}},
+        "containers.web_apy: web has no container web_apy (did you mean web_api?)",
+    ),
+    (
+        ("overrides",),
+        {"web": {"variables": {"web_worker": 1}}},
+        "variables.web_worker: the role web has no variable web_worker (did you mean web_workers?)",
+    ),
+    (
+        ("overrides",),
+        {"web": {"variables": {"web_workers": "many"}}},
+        "variables.web_workers: argument 'web_workers' is of type str",
+    ),
+    (
+        ("overrides",),
+        {"web": {"variables": {"web_mode": "faster"}}},
+        "variables.web_mode: value of web_mode must be one of: fast, slow",
+    ),
+    (
+        ("overrides",),
+        {"db": {"variables": {"db_x": "x"}}},
+        "variables.db_x: the role db has no variable db_x (there are none)",
+    ),
+    (("overrides",), {"web": {"files": {"x.json": {"src": "missing.json"}}}}, 'files."x.json".src: there is no file'),
+    (
+        ("overrides",),
+        {"web": {"files": {"web.conf": {"content": ""}}}},
+        "web.conf is a configuration file that Ozone writes",
+    ),
+    (
+        ("overrides",),
+        {"db": {"files": {"my.cnf": {"content": ""}}}},
+        "db has no containers that could read further files",
+    ),
+    (
+        ("overrides",),
+        {"web": {"containers": {"web_api": {"volumes": ["nonsense"]}}}},
+        "volumes[0]: 'nonsense' is not possible here (source:target",
+    ),
+    (("overrides",), {"web": {"config": {"web.conf": {"a]b": {}}}}}, "is not a possible name (the name of a section"),
+    (
+        ("overrides",),
+        {"web": {"config": {"web.conf": {"api": {"x": {"y": 1}}}}}},
+        "must be a text or a number or true or false or null or a list, not a mapping",
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "wanted"), REFUSED)
+def test_refused(lab: Any, cloud: dict[str, Any], path: tuple[str, ...], value: Any, wanted: str) -> None:
+    data = cloud
+    for key in path[:-1]:
+        data = data[key]
+    data[path[-1]] = value
+    found = lab.problems(cloud)
+    assert len(found) == 1
+    assert wanted in found[0]
+
+
+def test_levels_and_sources(lab: Any, cloud: dict[str, Any]) -> None:
+    (lab.directory / "policy.json").write_text("{}")
+    workers = [
+        {
+            "web": {
+                "variables": {"web_workers": number},
+                "config": {"web.conf": {"api": {f"o{number}": number, "same": number}}},
+            }
+        }
+        for number in range(4)
+    ]
+    workers[0]["web"]["files"] = {"policy.json": {"src": "policy.json"}, "text": {"content": "x"}}
+    workers[1]["web"]["containers"] = {"web_api": {"podman_args": ["--a"], "image": "x"}}
+    workers[3]["web"]["containers"] = {"web_api": {"podman_args": ["--b"]}}
+    cloud["overrides"], cloud["sites"]["main"]["overrides"] = workers[0], workers[1]
+    cloud["profiles"]["compute"]["overrides"], cloud["nodes"]["compute1"]["overrides"] = workers[2], workers[3]
+    cloud["nodes"]["compute2"] = {"profile": "compute"}
+    cloud["nodes"]["compute3"] = {"profile": "compute"}
+    cloud["overrides"]["db"] = {}
+    made, known = lab.load(cloud)
+    hosts = inventory.build_inventory(made, known, {}, lambda path: False).hosts
+    first, second, control = (hosts[name]["ozone_overrides"] for name in ("compute1", "compute2", "control1"))
+    assert first["web"]["config"]["web.conf"]["api"] == {"o0": 0, "o1": 1, "o2": 2, "o3": 3, "same": 3}
+    assert first["web"]["containers"]["web_api"] == {"podman_args": ["--b"], "image": "x"}
+    assert first["web"]["files"] == {
+        "policy.json": {"src": str(lab.directory / "policy.json")},
+        "text": {"content": "x"},
+    }
+    assert hosts["compute1"]["web_workers"] == 3
+    assert second["web"]["config"]["web.conf"]["api"]["same"] == 2
+    assert hosts["compute3"]["ozone_overrides"] is second  # shared
+    assert control["web"]["config"]["web.conf"]["api"]["same"] == 1
+    assert sorted(control) == ["db", "web"]
+    assert sorted(first) == ["web"]  # only what the node runs

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The inventory plugin in Ansible: what an operator sees."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.ozone.openstack.plugins.module_utils.paths import COLLECTION
+
+BIN = Path(sys.executable).parent
+
+
+def run(directory: Path, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of Ansible, as the environment, not the clone's ansible.cfg, says."""
+    keep = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
+    env = {
+        **keep,
+        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTION / ".ansible" / "collections"),
+        "ANSIBLE_NOCOLOR": "1",
+        **environ,
+    }
+    argv = [str(BIN / command[0]), *command[1:]]
+    return subprocess.run(argv, cwd=directory, env=env, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def standalone(tmp_path: Path) -> dict[str, Any]:
+    data: dict[str, Any] = yaml.safe_load((COLLECTION / "inventory" / "standalone" / "cloud.yml").read_text())
+    return data
+
+
+def write(directory: Path, data: Any, name: str = "cloud.yml") -> None:
+    (directory / name).write_text(yaml.safe_dump(data, sort_keys=False))
+
+
+def test_list_and_literal_templates(tmp_path: Path, standalone: dict[str, Any]) -> None:
+    """Ansible's default configuration is enough; nothing of the definition is evaluated as a template."""
+    standalone["overrides"] = {
+        "nova": {"config": {"nova.conf": {"DEFAULT": {"instance_name_template": "{{ 1 + 1 }}", "debug": True}}}}
+    }
+    write(tmp_path, standalone, "my.yml")
+    done = run(tmp_path, "ansible-inventory", "-i", "my.yml", "--list", OZONE_STATE=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout)
+    assert data["nova_compute"]["hosts"] == ["node1"]
+    host = data["_meta"]["hostvars"]["node1"]
+    assert host["ansible_host"] == "198.18.0.57"
+    assert host["ozone_cloud"]["state_dir"] == str(tmp_path / "standalone")
+    assert host["ozone_overrides"]["nova"]["config"]["nova.conf"]["DEFAULT"] == {
+        "instance_name_template": {"__ansible_unsafe": "{{ 1 + 1 }}"},
+        "debug": True,
+    }
+    play = [
+        {
+            "hosts": "all",
+            "gather_facts": False,
+            "tasks": [{"ansible.builtin.debug": {"var": "ozone_overrides"}, "delegate_to": "localhost"}],
+        }
+    ]
+    write(tmp_path, play, "play.yml")
+    done = run(tmp_path, "ansible-playbook", "-i", "my.yml", "play.yml")
+    assert done.returncode == 0, done.stderr
+    assert "{{ 1 + 1 }}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ansible-playbook", "play.yml"],
+        ["ansible-inventory", "--graph"],
+        ["ansible", "localhost", "-m", "ansible.builtin.debug"],
+    ],
+)
+@pytest.mark.parametrize("environ", [{}, {"ANSIBLE_INVENTORY_ENABLED": "ozone.openstack.cloud,host_list,yaml,ini"}])
+def test_a_mistake_stops_ansible(
+    tmp_path: Path, standalone: dict[str, Any], command: list[str], environ: dict[str, str]
+) -> None:
+    """One line for each mistake and exit status 4, also without the clone's ansible.cfg, before any task."""
+    standalone["colour"] = "blue"
+    standalone["nodes"]["node1"]["profile"] = "all"
+    write(tmp_path, standalone)
+    write(
+        tmp_path,
+        [{"hosts": "localhost", "gather_facts": False, "tasks": [{"ansible.builtin.debug": {"msg": "reached"}}]}],
+        "play.yml",
+    )
+    done = run(tmp_path, *command, "-i", "cloud.yml", **environ)
+    assert done.returncode == 4
+    assert "reached" not in done.stdout
+    errors = [line for line in done.stderr.splitlines() if line.startswith("[ERROR]")]
+    assert len(errors) == 2, done.stderr
+    assert f"{tmp_path}/cloud.yml:" in errors[0]
+    assert "colour: unknown key" in "".join(errors)
+    assert "unknown profile all" in "".join(errors)
+
+
+def test_a_file_without_the_plugin_key_is_refused(tmp_path: Path, standalone: dict[str, Any]) -> None:
+    del standalone["plugin"]
+    write(tmp_path, standalone)
+    done = run(
+        tmp_path,
+        "ansible-inventory",
+        "-i",
+        "cloud.yml",
+        "--graph",
+        ANSIBLE_INVENTORY_ENABLED="ozone.openstack.cloud,yaml",
+    )
+    assert done.returncode == 4
+    assert "the key plugin is missing" in done.stderr
+
+
+def test_other_files_are_left_to_others(tmp_path: Path) -> None:
+    (tmp_path / "hosts.yml").write_text("all: {hosts: {x: {}}}\n")
+    (tmp_path / "hosts").write_text("y\n")
+    done = run(
+        tmp_path,
+        "ansible-inventory",
+        "-i",
+        "hosts.yml",
+        "-i",
+        "hosts",
+        "--graph",
+        ANSIBLE_INVENTORY_ENABLED="ozone.openstack.cloud,yaml,ini",
+    )
+    assert done.returncode == 0
+    assert "--x" in done.stdout
+    assert "--y" in done.stdout
