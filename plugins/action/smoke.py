@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -43,8 +44,6 @@ def ping(address: str) -> bool:
         return subprocess.run(command, capture_output=True, timeout=10, check=False).returncode == 0
     except subprocess.TimeoutExpired:
         return False
-    except FileNotFoundError as error:
-        raise smoke.SmokeError("the deployment host has no ping: install iputils-ping") from error
 
 
 def fetch(address: str) -> str:
@@ -88,6 +87,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
         options = plain(self.validate_argument_spec(argument_spec=ARGUMENTS)[1])
         if self._task.check_mode:
             return {**result, "changed": False, "skipped": True, "msg": "smoke makes an instance: not in check mode"}
+        if shutil.which("ping") is None:  # better now than after the instance has booted
+            raise AnsibleActionFail("the deployment host has no ping: install iputils-ping")
         here = CloudAccess(self, task_vars or {})
         display = Display()
         try:
