@@ -89,7 +89,7 @@ test: dev root ## All of it, with time limits; ends with "N passed, N failed"
 	@$(check) python tests/run.py $(ARGS)
 
 bench: dev root ## Measure what we promise, as JSON
-	@$(check) python bench/run.py $(ARGS)
+	@$(check) CLOUD_FILE=$(CLOUD_FILE) python bench/run.py $(ARGS)
 
 ## Documentation
 

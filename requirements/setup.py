@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make what a clone needs to run: its Python environment and its link as a collection. Called by the Makefile.
 
-    python3 requirements/setup.py runtime    # to deploy;  dev: to check and test;  lock: resolve the *.in files anew
+    python3 requirements/setup.py runtime    # to deploy;  dev: to check and test;  kolla: the peer of bench/
+    python3 requirements/setup.py lock       # resolve the *.in files anew
 
-The environment lies in the cache, named by the digest of the lock file: a changed lock makes a new one, an unchanged one
-costs nothing. `.ansible/venv-<kind>` points at it. Runs with the system's Python and its standard library alone.
+The environment lies in the cache, named by the digest of the lock file: a changed lock makes a new one, an unchanged
+one costs nothing. `.ansible/venv-<kind>` points at it. Runs with the system's Python and its standard library alone.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from python_index import pip_settings, uv_environment  # noqa: E402 - found on t
 #: Seconds. A cold index on a slow line may need some; a hanging one must not hang the set-up.
 TIMEOUT = 900
 OLDEST, NEWEST = (3, 11), (3, 13)
+KINDS = ("runtime", "dev", "kolla")
 
 
 def run(argv: list[str], environ: dict[str, str]) -> None:
@@ -89,7 +91,7 @@ def resolve() -> None:
     """Write the lock files anew: for each Python that is supported, with the hashes of all builds, naming no index."""
     venv = environment("runtime")
     environ = {**os.environ, **uv_environment(pip_settings(str(venv / "bin" / "python")), os.environ, locking=True)}
-    for kind in ("runtime", "dev"):
+    for kind in KINDS:
         run([str(venv / "bin" / "uv"), "pip", "compile", "--quiet", "--universal", "--upgrade",
              "--python-version", ".".join(map(str, OLDEST)), "--generate-hashes", "--no-header", "--no-annotate",
              "--no-emit-find-links", "--output-file", f"requirements/{kind}.lock", f"requirements/{kind}.in"],
@@ -97,7 +99,7 @@ def resolve() -> None:
 
 
 def main(kind: str) -> None:
-    """Entry point; ``kind`` is runtime, dev or lock."""
+    """Entry point; ``kind`` is one of KINDS, or lock."""
     if not OLDEST <= sys.version_info[:2] <= NEWEST:
         sys.exit(
             f"setup: {sys.executable} is Python {platform.python_version()}; "
@@ -111,6 +113,6 @@ def main(kind: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or sys.argv[1] not in {"runtime", "dev", "lock"}:
+    if len(sys.argv) != 2 or sys.argv[1] not in {*KINDS, "lock"}:
         sys.exit(__doc__)
     main(sys.argv[1])
