@@ -6,8 +6,8 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: cloud
 short_description: Groups and variables of a cloud that one file defines
-version_added: 0.1.0
-author: The Ozone developers (@ozone)
+version_added: 1.0.0
+author: Ozone contributors
 description:
   - Reads the definition of a cloud (C(cloud.yml)), checks it, and makes groups and variables of it.
   - The result is a pure function of the file and of the service roles. No node is asked for anything.

@@ -133,3 +133,46 @@ def test_other_files_are_left_to_others(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "--x" in done.stdout
     assert "--y" in done.stdout
+
+
+def check_overrides(directory: Path, data: dict[str, Any], *, built: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run the action ``override_check`` with a cache in which the image of nova knows two options."""
+    write(directory, data)
+    task = {"name": "Check", "ozone.openstack.override_check": None}
+    write(directory, [{"hosts": "localhost", "gather_facts": False, "tasks": [task]}], "play.yml")
+    images = directory / "cache" / "images"
+    options = images / "nova"
+    options.mkdir(parents=True)
+    known = [{"name": "debug", "type": "boolean value"}, {"name": "workers", "type": "integer value", "max": 4}]
+    (options / "nova.conf.json").write_text(json.dumps({"options": {"DEFAULT": {"opts": known}}}))
+    if built:
+        (images / "2026.1.json").write_text(json.dumps({"nova": {"options": str(options)}, "glance": {"options": ""}}))
+    return run(directory, "ansible-playbook", "-i", "cloud.yml", "play.yml", OZONE_CACHE=str(directory / "cache"))
+
+
+def test_overridden_options(tmp_path: Path, standalone: dict[str, Any]) -> None:
+    options = {"debgu": True, "workers": 5}
+    standalone["overrides"] = {"nova": {"config": {"nova.conf": {"DEFAULT": options}}}}
+    done = check_overrides(tmp_path, standalone)
+    assert done.returncode == 2
+    assert "unknown option in [DEFAULT] (did you mean debug?)" in done.stdout + done.stderr
+    assert "5 is too large (at most 4)" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("built", [True, False])
+def test_overridden_options_that_are_right_or_cannot_be_checked(
+    tmp_path: Path, standalone: dict[str, Any], built: bool
+) -> None:
+    option = "debug" if built else "debgu"
+    standalone["overrides"] = {"nova": {"config": {"nova.conf": {"DEFAULT": {option: True}}}}}
+    done = check_overrides(tmp_path, standalone, built=built)
+    assert done.returncode == 0, done.stdout
+    assert "changed=0" in done.stdout
+
+
+def test_overridden_options_need_a_cloud(tmp_path: Path) -> None:
+    play = [{"hosts": "localhost", "gather_facts": False, "tasks": [{"ozone.openstack.override_check": None}]}]
+    write(tmp_path, play, "play.yml")
+    done = run(tmp_path, "ansible-playbook", "-i", "localhost,", "play.yml")
+    assert done.returncode == 2
+    assert "variable ozone_cloud is missing" in done.stdout + done.stderr

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Action: overridden options against what the images know; see the module's documentation."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud import definition, options
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import CloudError
+from ansible_collections.ozone.openstack.plugins.module_utils.paths import cache_dir
+
+
+def option_directories(index: Path) -> dict[str, Path]:
+    """Where the option data of each image are, by the index of a release's images. Empty where nothing is built yet."""
+    if not index.exists():
+        return {}
+    images: dict[str, dict[str, Any]] = json.loads(index.read_text(encoding="utf-8"))
+    return {name: Path(image["options"]) for name, image in images.items() if image.get("options")}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no types
+    """``ozone.openstack.override_check``."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Read the definition again, with its lines, and check every override in it."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        self.validate_argument_spec(argument_spec={})
+        wanted = self._templar.template((task_vars or {}).get("ozone_cloud"))
+        if not wanted:
+            raise AnsibleActionFail(
+                "variable ozone_cloud is missing: the inventory is a cloud.yml, read by ozone.openstack.cloud"
+            )
+        try:
+            cloud, catalogue = definition.load(Path(str(wanted["file"])))
+            index = cache_dir(os.environ) / "images" / f"{cloud.release}.json"
+            problems = options.check_cloud(cloud, catalogue, option_directories(index))
+        except (CloudError, OSError, ValueError) as error:
+            raise AnsibleActionFail(str(error)) from error
+        lines = [str(problem) for problem in problems]
+        result.update(changed=False, problems=lines)
+        if lines:
+            result.update(failed=True, msg="\n".join(lines))
+        return result
