@@ -39,10 +39,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
     @staticmethod
     def _rules(services: Services, service: str) -> dict[str, Any]:
         components = services.meta(service).get("components", {})
-        front_ends = [spec for spec in services.cloud["front_ends"].values() if spec["service"] == service]
         members = services.cloud["members"].get(service, {})
+        front_ends = [spec for spec in services.cloud["front_ends"].values() if spec["service"] == service]
         return {
-            "one_at_a_time": any(rule.get("one_at_a_time") for rule in components.values()),
+            "single": [
+                node["name"]
+                for component, rule in components.items()
+                if rule.get("one_at_a_time")
+                for node in members.get(component, [])
+            ],
             "front_ends": bool(front_ends),
             "members": max((len(nodes) for nodes in members.values()), default=0),
         }

@@ -76,7 +76,7 @@ class CloudAccess:
             "project_domain_name": "Default",
         }
 
-    def access(self, options: Mapping[str, Any], interface: str = "internal") -> Access:
+    def access(self, options: Mapping[str, Any], interface: str = "public") -> Access:
         """How to reach the cloud: as the options say, else as its first account."""
         ca_cert = str(options.get("ca_cert") or "")
         if options.get("cloud") or options.get("clouds_file"):

@@ -7,15 +7,17 @@ import http.client
 import socket
 import ssl
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.difference import all_units, container_units
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.model import Health, Manifest
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.revert import Host, units
 
-#: How long a unit has to run with the same process before it counts as healthy, in seconds, unless its check says so.
+#: How long a unit has to run with the same process before it counts as healthy, in seconds, unless its check says so:
+#: long enough for a daemon to find a mistake in its configuration; shorter when another check shows that it works.
 SETTLE = 5
+SETTLE_PROBED = 1
 
 #: Seconds between two looks, and limits of single probes.
 INTERVAL = 0.25
@@ -110,28 +112,34 @@ class Watched:
         return "", False
 
 
-def watched(manifest: Manifest, touched: Collection[str], only: Collection[str] | None = None) -> list[Watched]:
+def watched(manifest: Manifest, touched: Collection[str]) -> list[Watched]:
     """Every unit of a generation, and how long it has to run: at once for those that nobody touched."""
-    asked = {check["unit"]: check.get("seconds", SETTLE) for check in manifest["health"] if check["type"] == "unit"}
+    probed = {check["unit"] for check in manifest["health"] if check["type"] != "unit" and "unit" in check}
+    asked = {
+        check["unit"]: check.get("seconds", SETTLE_PROBED if check["unit"] in probed else SETTLE)
+        for check in manifest["health"]
+        if check["type"] == "unit"
+    }
     containers = container_units(manifest)
     names = dict.fromkeys([*all_units(manifest), *asked])
     result: list[Watched] = []
     for name in names:
-        seconds = asked.get(name, SETTLE if name in containers else 0)
-        if only is None or name in only:
-            result.append(Watched(name, seconds if name in touched else 0))
+        default = SETTLE_PROBED if name in probed else SETTLE
+        seconds = asked.get(name, default if name in containers else 0)
+        result.append(Watched(name, seconds if name in touched else 0))
     return result
 
 
-def look_units(host: Host, watch: Sequence[Watched]) -> list[str]:
-    """One look at all units; what is not yet right. :raises Unhealthy: waiting is of no use."""
+def look_units(host: Host, watch: Sequence[Watched]) -> dict[str, str]:
+    """One look at all units; what is not yet right, by unit. :raises Unhealthy: waiting is of no use."""
     now = host.clock()
-    problems: list[str] = []
+    problems: dict[str, str] = {}
     for unit, state in zip(watch, units(host, [unit.name for unit in watch]).values(), strict=True):
         problem, hopeless = unit.look(state, now)
         if hopeless:
             raise Unhealthy(problem, [unit.name])
-        problems += [problem] if problem else []
+        if problem:
+            problems[unit.name] = problem
     return problems
 
 
@@ -158,7 +166,6 @@ class Wait:
     manifest: Manifest
     touched: list[str]
     seconds: float
-    passed: set[str] = field(default_factory=set)
 
     def active(self, names: Sequence[str]) -> None:
         """Wait until units run, for commands that need them. :raises Unhealthy: they do not, or too late."""
@@ -170,21 +177,20 @@ class Wait:
         self._until(watched(self.manifest, self.touched), self.manifest["health"], self.touched)
 
     def _until(self, watch: list[Watched], checks: Sequence[Health], suspects: Sequence[str]) -> None:
+        """The checks count only while all units are right: before, the old process may be the one that answers."""
         limit = self.host.clock() + self.seconds
-        missing = [check for check in checks if check["type"] != "unit"]
         while True:
-            problems = look_units(self.host, watch)
-            culprits = [unit.name for unit in watch if any(problem.startswith(unit.name) for problem in problems)]
-            failing = [(check, problem) for check in missing if (problem := probe(self.host, self.network, check))]
-            missing = [check for check, _ in failing]
-            problems += [problem for _, problem in failing]
+            down = look_units(self.host, watch)
+            problems, culprits = list(down.values()), list(down)
+            for check in [] if down else checks:
+                problem = probe(self.host, self.network, check)
+                if problem:
+                    problems.append(problem)
+                    culprits += [check["unit"]] if "unit" in check else suspects
             if not problems:
                 return
             if self.host.clock() >= limit:
-                culprits += [check["unit"] for check in missing if "unit" in check]
-                raise Unhealthy(
-                    f"not healthy after {self.seconds:.0f} s: {'; '.join(problems)}", culprits or list(suspects)
-                )
+                raise Unhealthy(f"not healthy after {self.seconds:.0f} s: {'; '.join(problems)}", culprits)
             self.host.sleep(INTERVAL)
 
 

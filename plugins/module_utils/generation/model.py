@@ -153,7 +153,7 @@ class Manifest(TypedDict):
     service: str
     components: list[str]
     release: str
-    cluster: str  # digest of what concerns the service as a whole, such as its bootstrap commands
+    cluster: str  # digest of what is done once for the service as a whole (its bootstrap); empty: nothing
     accounts: list[Account]
     packages: list[str]
     directories: list[Directory]

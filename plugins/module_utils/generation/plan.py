@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.model import Manifest, digest
@@ -90,13 +90,19 @@ def unsupported(node: str, os: Mapping[str, str], supported: Mapping[str, Sequen
     return f"{node} runs {os.get('id', '?')} {os.get('version_id', '?')}, which is not supported (supported: {names})"
 
 
-def _batches(hosts: Sequence[str], one_at_a_time: bool) -> list[list[str]]:
-    """A canary, then the others: one by one for quorum services, else in batches of a quarter."""
-    if len(hosts) < 2:
-        return [list(hosts)] if hosts else []
-    size = 1 if one_at_a_time else max(1, len(hosts) // 4)
-    rest = list(hosts[1:])
-    return [[hosts[0]], *(rest[start : start + size] for start in range(0, len(rest), size))]
+def _rolling(hosts: Sequence[str], single: Collection[str]) -> list[list[str]]:
+    """Members that may only change alone, one by one; the others a canary first, then batches of a quarter."""
+    alone = [[host] for host in hosts if host in single]
+    others = [host for host in hosts if host not in single]
+    size = max(1, len(others) // 4)
+    return [*alone, others[:1], *(others[start : start + size] for start in range(1, len(others), size))]
+
+
+def _joining(hosts: Sequence[str], single: Collection[str], lead: str) -> list[list[str]]:
+    """The node that does what is done once, then those that may only join alone, then all others at once."""
+    rest = [host for host in hosts if host != lead]
+    alone = [[host] for host in rest if host in single]
+    return [[lead] if lead in hosts else [], *alone, [host for host in rest if host not in single]]
 
 
 def rollout(
@@ -106,13 +112,13 @@ def rollout(
 ) -> list[Wave]:
     """The waves of a run: services in start order, then removals in the reverse order.
 
-    A service that is new everywhere starts on all its nodes at once, except for the node that does what is done once
-    for the cluster: it goes first. A service that serves already is changed by a canary and then in batches, drained
+    What is done once for the cluster is given to the first node that needs it. A service that is new starts there and
+    then on all other nodes at once, apart from members that may only join one by one. A service that serves already is changed by a canary and then in batches, drained
     from the load balancer when another member can serve meanwhile.
 
     :param order: services in start order.
     :param plans: host -> what it needs; hosts in the order of cloud.yml.
-    :param rules: service -> ``{"one_at_a_time": bool, "front_ends": bool, "members": int}``.
+    :param rules: service -> ``{"single": [nodes that may only change alone], "front_ends": bool, "members": int}``.
     """
     waves: list[Wave] = []
     for service in order:
@@ -121,31 +127,18 @@ def rollout(
         if not todo:
             continue
         rule = rules.get(service, {})
+        single = set(rule.get("single", []))
         applied = {item["applied_cluster"] for item in items.values()}
-        first = next((host for host in todo if items[host]["cluster"] not in applied), "")
-        serving = any(item["action"] != "new" for item in items.values())
-        changing = [host for host in todo if items[host]["action"] != "new"]
-        joining = [host for host in todo if items[host]["action"] == "new"]
+        lead = next((host for host in todo if items[host]["cluster"] not in applied | {""}), "")
         drain = bool(rule.get("front_ends")) and int(rule.get("members", 1)) > 1
-        groups: list[tuple[list[str], bool]] = []
-        if serving:
-            groups += [(batch, True) for batch in _batches(changing, bool(rule.get("one_at_a_time")))]
-        if joining:
-            lead = [first] if first in joining and len(joining) > 1 else []
-            rest = [host for host in joining if host not in lead]
-            single = bool(rule.get("one_at_a_time"))
-            groups += [(lead, False)] if lead else []
-            groups += [([host], False) for host in rest] if single else [(rest, False)]
-        for hosts, rolling in groups:
-            waves.append(
-                {
-                    "service": service,
-                    "action": "deploy",
-                    "hosts": hosts,
-                    "bootstrap": first if first in hosts else "",
-                    "drain": rolling and drain,
-                }
-            )
+        changing = _rolling([host for host in todo if items[host]["action"] != "new"], single)
+        joining = _joining([host for host in todo if items[host]["action"] == "new"], single, lead)
+        for hosts, draining in [*((hosts, drain) for hosts in changing), *((hosts, False) for hosts in joining)]:
+            if hosts:
+                bootstrap = lead if lead in hosts else ""
+                waves.append(
+                    {"service": service, "action": "deploy", "hosts": hosts, "bootstrap": bootstrap, "drain": draining}
+                )
     gone = {item["service"] for plan in plans.values() for item in plan if item["action"] == "remove"}
     for service in [*reversed([name for name in order if name in gone]), *sorted(gone - set(order))]:
         hosts = [

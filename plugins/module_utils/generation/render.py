@@ -329,11 +329,12 @@ class Renderer:
         health += [cast(Health, item) for item in self._items("health")]
         images = {name: containers[name]["image"]["id"] for name in {item["container"] for item in bootstrap}}
         bootstrap_commands = self._commands("bootstrap_commands")
+        once = [bootstrap, images, bootstrap_commands, self.declaration["cluster"]]
         return {
             "service": self.service,
             "components": sorted(self.components),
             "release": str(self.context.cloud["release"]),
-            "cluster": digest([bootstrap, images, bootstrap_commands, self.declaration["cluster"]]),
+            "cluster": digest(once) if any(once) else "",
             "accounts": [cast(Account, {"groups": [], **item}) for item in self._items("accounts")],
             "packages": self._packages(),
             "directories": [

@@ -118,7 +118,8 @@ class Pending(TypedDict):
 
     ``foreign`` are the paths that held somebody else's file when the change began. ``pid`` and ``started`` (clock ticks
     since boot, field 22 of proc(5)'s stat) name the process that makes the change. ``late``: the node was rebooted, the
-    files are back, the old generation's commands still have to run.
+    files are back, the old generation's commands still have to run. ``confirmed``: the new generation is good, only the
+    second names of ``displaced`` files remain to be removed.
     """
 
     id: str
@@ -131,6 +132,8 @@ class Pending(TypedDict):
     pid: int
     started: str
     late: bool
+    confirmed: bool
+    displaced: list[str]
 
 
 class Host:
@@ -591,6 +594,14 @@ def run_command(host: Host, service: str, digest: str, command: Command) -> Resu
     return host.run(command["argv"], command["timeout"], stdin)
 
 
+def finish(host: Host, record: Pending) -> None:
+    """End a change that was confirmed. Idempotent."""
+    for path in record["displaced"]:
+        forget_original(host, path)
+    host.unlink(directory(record["service"], "reverted.json"))
+    host.unlink(directory(record["service"], "pending.json"))
+
+
 # -- taking back -------------------------------------------------------------------------------------------------------
 
 
@@ -613,6 +624,9 @@ def revert(host: Host, service: str, *, boot: bool = False) -> Report | None:
     """
     record = pending(host, service)
     if record is None:
+        return None
+    if record["confirmed"]:
+        finish(host, record)
         return None
     back, problems = record["back"], list[str]()
 

@@ -55,10 +55,9 @@ JOURNAL_LINES = 40
 JOURNAL_UNITS = 3
 
 #: What Podman itself says in a unit's journal about the life of a container: no help to anybody.
-PODMAN_NOISE = (
-    " container create ", " container init ", " container start ", " container attach ", " container died ",
-    " container remove ", " container cleanup ", " image pull ", "Failed to add inotify watch",
-)  # fmt: skip
+PODMAN_NOISE = re.compile(
+    r" container (create|init|start|attach|died|remove|cleanup) | image pull |^conmon .* <nwarn>|^[0-9a-f]{64}$"
+)
 
 #: Where Podman installs the generator that makes units of quadlets.
 GENERATOR = "/usr/lib/systemd/system-generators/podman-system-generator"
@@ -383,7 +382,7 @@ class Transaction:
         since = int(host.time())
         self._stage_named("switch")
         install_tool(host)
-        record = self._pending(old, active, manifest, name)
+        record = self._pending(old, active, manifest, name, steps["displace"])
         path = directory(service, "pending.json")
         try:
             self._arm(record["id"], manifest, old)
@@ -414,12 +413,16 @@ class Transaction:
             wait.healthy()
             self._stage_named("confirm")
             store.remember(host, service, name)
+            if steps["displace"]:  # from here on it is finished, not taken back
+                revert.save(host, path, {**record, "confirmed": True})
         except (Failure, Unhealthy, OSError, KeyError) as error:
             self._roll_back(error, old, active, name, since)
-        host.unlink(path)
-        self._tidy(name, steps)
+        revert.finish(host, record)
+        self._tidy(name)
 
-    def _pending(self, old: Manifest | None, active: str | None, manifest: Manifest, name: str) -> Pending:
+    def _pending(
+        self, old: Manifest | None, active: str | None, manifest: Manifest, name: str, displaced: list[str]
+    ) -> Pending:
         """The record of how to take the change back, made before anything is changed."""
         host, service = self.host, self.request.service
         known = {file["path"] for file in old["files"]} if old else set()
@@ -442,6 +445,8 @@ class Transaction:
             "pid": pid,
             "started": started,
             "late": False,
+            "confirmed": False,
+            "displaced": displaced,
         }
 
     def _arm(self, identity: str, manifest: Manifest, old: Manifest | None) -> None:
@@ -504,17 +509,15 @@ class Transaction:
         for unit in list(dict.fromkeys(names))[:JOURNAL_UNITS]:
             argv = ["journalctl", "--quiet", "--no-pager", "-o", "cat", f"--since=@{since}", "-n", "120", "-u", unit]
             said = self.host.run(argv, CALL_TIMEOUT).out.splitlines()
-            kept = [line for line in said if line.strip() and not any(noise in line for noise in PODMAN_NOISE)]
-            lines += [f"--- {unit}: the last lines of its journal", *kept[-JOURNAL_LINES:]]
+            kept = [line for line in said if line.strip() and not PODMAN_NOISE.search(line)]
+            if kept:
+                lines += [f"--- {unit}: the last lines of its journal", *kept[-JOURNAL_LINES:]]
         return lines
 
-    def _tidy(self, name: str, steps: Steps) -> None:
+    def _tidy(self, name: str) -> None:
         """The new generation is confirmed: remove what nobody needs any more."""
         host, service = self.host, self.request.service
         try:
-            host.unlink(directory(service, "reverted.json"))
-            for path in steps["displace"]:
-                revert.forget_original(host, path)
             self.outcome.removed = store.forget(host, service, name, max(self.request.keep, 1))
         except OSError as error:
             self.outcome.warnings.append(f"old generations were not all removed: {error}")
