@@ -57,6 +57,8 @@ DEFAULT = ["lint", "docs", "structure", "unit", "molecule", "e2e", "faults"]
 #: The last line of pytest: "3 failed, 12 passed, 1 skipped in 4.21s", between equal signs or not.
 PYTEST_SUMMARY = re.compile(r"^=* ?(?P<counts>(?:\d+ \w+(?:, )?)+) in [\d.]+s(?: \([\d:]+\))? ?=*$")
 PYTEST_COUNT = re.compile(r"(\d+) (passed|failed|errors?)")
+#: One line of molecule's recap for each scenario; an action is what it counts.
+MOLECULE_RECAP = re.compile(r"^\w+ +: actions=\d+ +successful=(\d+) .* missing=(\d+) +failed=(\d+)$")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\]8;;[^\x1b]*\x1b\\")
 
 
@@ -71,14 +73,25 @@ class Result:
 
 
 def counts(line: str) -> tuple[int, int] | None:
-    """Passed and failed, out of the closing line of pytest; None for any other line."""
-    match = PYTEST_SUMMARY.match(ESCAPES.sub("", line).strip())
+    """Passed and failed, out of the closing line of pytest or a line of molecule's recap; None for any other line."""
+    line = ESCAPES.sub("", line).strip()
+    recap = MOLECULE_RECAP.match(line)
+    if recap is not None:
+        return int(recap[1]), int(recap[2]) + int(recap[3])
+    match = PYTEST_SUMMARY.match(line)
     if match is None:
         return None
     found = {"passed": 0, "failed": 0}
     for number, word in PYTEST_COUNT.findall(match["counts"]):
         found["passed" if word == "passed" else "failed"] += int(number)
     return found["passed"], found["failed"]
+
+
+def add(one: tuple[int, int] | None, other: tuple[int, int] | None) -> tuple[int, int] | None:
+    """The sum of two counts, each of which may be missing."""
+    if one is None or other is None:
+        return one or other
+    return one[0] + other[0], one[1] + other[1]
 
 
 def judge(code: int | None, counted: tuple[int, int] | None) -> tuple[int, int, str]:
@@ -135,7 +148,7 @@ def run(tier: Tier) -> Result:
                 sys.stdout.flush()
                 *lines, pending = (pending + data).split(b"\n")
                 for line in lines:
-                    counted = counts(line.decode(errors="replace")) or counted
+                    counted = add(counted, counts(line.decode(errors="replace")))
             else:
                 stop(process)
         if process.returncode is None:
@@ -145,7 +158,7 @@ def run(tier: Tier) -> Result:
     except (KeyboardInterrupt, subprocess.TimeoutExpired):
         stop(process)
         raise
-    passed, failed, note = judge(code, counts(pending.decode(errors="replace")) or counted)
+    passed, failed, note = judge(code, add(counted, counts(pending.decode(errors="replace"))))
     return Result(passed, failed, time.monotonic() - begin, note)
 
 

@@ -33,6 +33,8 @@ def runner() -> ModuleType:
         ("=== 3 failed, 12 passed, 1 skipped in 61.20s (0:01:01) ===", (12, 3)),
         ("1 passed, 2 warnings, 1 error in 0.10s", (1, 1)),
         ("\x1b[32m\x1b[1m5 passed\x1b[0m\x1b[32m in 0.02s\x1b[0m", (5, 0)),
+        ("nova     : actions=3  successful=2  disabled=0  skipped=0  missing=0  failed=1", (2, 1)),
+        ("node1    : ok=3  changed=0  unreachable=0  failed=0", None),
         ("no tests ran in 0.01s", None),
         ("2 deselected in 0.01s", (0, 0)),
         ("12 passed in a test's own output", None),
@@ -41,6 +43,12 @@ def runner() -> ModuleType:
 )
 def test_counts(runner: ModuleType, line: str, expected: tuple[int, int] | None) -> None:
     assert runner.counts(line) == expected
+
+
+def test_counts_are_added(runner: ModuleType) -> None:
+    assert runner.add(None, None) is None
+    assert runner.add(None, (1, 0)) == runner.add((1, 0), None) == (1, 0)
+    assert runner.add((1, 2), (3, 4)) == (4, 6)
 
 
 @pytest.mark.parametrize(
