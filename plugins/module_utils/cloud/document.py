@@ -66,7 +66,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
         return f"did you mean {near[0]}?"
     if not names:
         return "there are none"
-    shown = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
+    shown = ", ".join(names[:16]) + (", ..." if len(names) > 16 else "")
     return f"known: {shown}"
 
 

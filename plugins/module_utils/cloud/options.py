@@ -188,6 +188,11 @@ def _number(value: Any, kind: type[int] | type[float]) -> int | float | None:
         return None
 
 
+def _shown(option: Mapping[str, Any], value: Any) -> str:
+    """A value for a message; that of a secret option is not shown."""
+    return "the value" if option.get("secret") else repr(value)
+
+
 def _check_value(option: Mapping[str, Any], value: Any) -> Iterator[tuple[str, str]]:
     """Mistakes of one value: message and remedy. A value with ``$`` refers to another option: not looked at."""
     kind = option.get("type") or ""
@@ -199,18 +204,18 @@ def _check_value(option: Mapping[str, Any], value: Any) -> Iterator[tuple[str, s
         return
     if kind == "boolean value":
         if str(value).lower() not in _TRUTH:
-            yield f"{value!r} is neither true nor false", "write true or false"
+            yield f"{_shown(option, value)} is neither true nor false", "write true or false"
         return
     number: int | float | None = None
     if kind in ("integer value", "port value"):
         number = _number(value, int)
         if number is None:
-            yield f"{value!r} is not a whole number", f"it is a{'n' if kind[0] == 'i' else ''} {kind}"
+            yield f"{_shown(option, value)} is not a whole number", f"it is a{'n' if kind[0] == 'i' else ''} {kind}"
             return
     elif kind == "floating point value":
         number = _number(value, float)
         if number is None:
-            yield f"{value!r} is not a number", f"it is a {kind}"
+            yield f"{_shown(option, value)} is not a number", f"it is a {kind}"
             return
     yield from _check_limits(option, value, number)
 
@@ -219,9 +224,10 @@ def _check_limits(option: Mapping[str, Any], value: Any, number: int | float | N
     lowest, highest = option.get("min"), option.get("max")
     if number is not None:
         if lowest is not None and number < lowest:
-            yield f"{value} is too small", f"at least {lowest}"
+            yield f"{_shown(option, value)} is too small", f"at least {lowest}"
         if highest is not None and number > highest:
-            yield f"{value} is too large", f"at most {highest}"
+            yield f"{_shown(option, value)} is too large", f"at most {highest}"
     choices = [str(choice[0] if isinstance(choice, list | tuple) else choice) for choice in option.get("choices") or []]
     if choices and str(value).lower() not in {choice.lower() for choice in choices}:
-        yield f"{value!r} is not one of the choices", did_you_mean(str(value), choices)
+        remedy = "known: " + ", ".join(choices) if option.get("secret") else did_you_mean(str(value), choices)
+        yield f"{_shown(option, value)} is not one of the choices", remedy

@@ -108,7 +108,7 @@ def test_did_you_mean() -> None:
     assert did_you_mean("keystn", ["nova", "keystone"]) == "did you mean keystone?"
     assert did_you_mean("xyz", []) == "there are none"
     assert did_you_mean("xyz", ["b", "a"]) == "known: a, b"
-    assert did_you_mean("xyz", [f"name{n:02}" for n in range(40)]).endswith("name29, ...")
+    assert did_you_mean("xyz", [f"name{n:02}" for n in range(40)]).endswith("name15, ...")
 
 
 def test_error_is_sorted_and_without_repetition() -> None:

@@ -34,6 +34,8 @@ DATA: dict[str, Any] = {
                 option("level", choices=[["INFO", None], ["WARNING", "x"]]),
                 option("flat", choices=["a", "b"]),
                 option("odd", "unknown value"),
+                option("pin", "integer value", secret=True),
+                option("key", choices=["abcd", "efgh"], secret=True),
                 {"name": "bare"},
             ]
         },
@@ -118,6 +120,8 @@ BAD = [
     ("DEFAULT", "ratio", "x", "'x' is not a number"),
     ("DEFAULT", "ratio", 0.1, "0.1 is too small"),
     ("DEFAULT", "level", "INFOO", "'INFOO' is not one of the choices (did you mean INFO?)"),
+    ("DEFAULT", "pin", "s3cret", "the value is not a whole number"),
+    ("DEFAULT", "key", "abce", "the value is not one of the choices (known: abcd, efgh)"),
     ("placement", "usrname", "x", "unknown option in [placement]"),
 ]
 
@@ -127,6 +131,8 @@ def test_bad(options: Path, section: str, name: str, value: Any, wanted: str) ->
     found = check(options, section, name, value)
     assert len(found) == 1
     assert wanted in found[0]
+    assert "s3cret" not in found[0]
+    assert "abce" not in found[0]
 
 
 def test_sections_that_options_name(options: Path) -> None:
