@@ -79,6 +79,7 @@ class Node(Host):
         self.members: set[tuple[str, str]] = set()
         self.watchers: list[list[str]] = []
         self.late = False
+        self.jobs: list[tuple[str, str]] = []  # queued, not done before some time passes
         self.calls: list[list[str]] = []
         self.answers: dict[str, Result] = {}  # by a word of the command line
         self.fuse: int | None = None
@@ -138,6 +139,7 @@ class Node(Host):
         if self.dead:
             raise Killed
         self.now += seconds
+        self.settle()
         for unit in self.units.values():
             if unit.active == "active" and "CRASH" in unit.text:
                 unit.restarts += 1
@@ -145,6 +147,12 @@ class Node(Host):
                 unit.process = self.processes
             if unit.active == "active" and "EXIT" in unit.text:
                 unit.active = "inactive"
+
+    def settle(self) -> None:
+        """Systemd does the jobs that nobody waits for."""
+        jobs, self.jobs = self.jobs, []
+        for verb, name in jobs:
+            self._do(verb, name)
 
     def uid(self, owner: str) -> int:
         if not owner.isdigit() and owner not in self.accounts:
@@ -199,7 +207,7 @@ class Node(Host):
                 return answer
         tool = {"systemctl": self.systemctl, "podman": self.podman, "apt-get": self.apt}.get(argv[0])
         if tool:
-            return tool([word for word in argv[1:] if word not in ("--no-block", "--quiet", "-q")])
+            return tool([word for word in argv[1:] if word not in ("--quiet", "-q")])
         if argv[0] == "dpkg-query":
             return Result(0, "".join(f"{name}\tinstalled\n" for name in argv[3:] if name in self.installed), "")
         if argv[0] == "systemd-run":
@@ -248,6 +256,13 @@ class Node(Host):
 
     def systemctl(self, argv: list[str]) -> Result:
         verb, names = argv[0], [word for word in argv[1:] if not word.startswith("--")]
+        if "--no-block" in argv:
+            known = [name for name in names if self._exists(name) or name == revert.LATE_UNIT]
+            self.jobs += [(verb, name) for name in known]
+            missing = [f"Failed to {verb} {name}: Unit {name} not found." for name in names if name not in known]
+            return Result(5 if missing else 0, "", "\n".join(missing))
+        if verb != "show":
+            self.settle()
         if verb == "daemon-reload":
             self._load()
             return Result(0, "", "")
@@ -324,7 +339,7 @@ class Node(Host):
             "SubState": "running",
             "Result": "exit-code",
             "NRestarts": unit.restarts,
-            "Job": "",
+            "Job": "7" if any(name == job for _, job in self.jobs) else "",
             "MainPID": unit.process,
             "UnitFileState": state,
         }
@@ -341,12 +356,13 @@ class Node(Host):
         self.revive()
         for argv in self.watchers:
             revert.main(argv, self)
+            self.settle()
         self.watchers = []
 
     def reboot(self) -> None:
         """Power off and on."""
         self.revive()
-        self.watchers, self.late = [], False
+        self.watchers, self.late, self.jobs = [], False, []
         shutil.rmtree(self.at("/run"))
         os.makedirs(self.at("/run"))
         for unit in self.units.values():
@@ -356,11 +372,13 @@ class Node(Host):
         pending = [name for name in revert.services(self) if revert.pending(self, name)]
         if self.exists(tool) and pending:
             revert.main(["boot"], self)
+            self.settle()
         for unit in list(self.units.values()):
             if unit.enabled or unit.definition is not None:
                 self._do("start", unit.name)
         if self.late:
             revert.main(["late"], self)
+            self.settle()
 
 
 class Probes(Network):
@@ -414,9 +432,7 @@ def make(
             "Volume=/var/lib/demo:/data\n[Install]\nWantedBy=multi-user.target\n",
             "files": [file(path, text) for path, text in own.items()],
         }
-    health: list[dict[str, Any]] = [
-        {"type": "unit", "name": name, "unit": spec["unit"]} for name, spec in made.items()
-    ]
+    health: list[dict[str, Any]] = [{"type": "unit", "name": name, "unit": spec["unit"]} for name, spec in made.items()]
     health += [
         {"type": "http", "name": name, "url": f"http://{spec['unit']}/", "unit": spec["unit"]}
         for name, spec in made.items()

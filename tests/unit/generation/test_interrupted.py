@@ -8,9 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ansible_collections.ozone.openstack.plugins.module_utils.generation import revert
 from node_simulator import FRONTD, Killed, Made, Node, apply, faults, make
 
-COMMAND = {"name": "set", "argv": ["set", "one"], "files": [], "when": "after_units", "timeout": 10, "stdin": "/etc/one"}
+COMMAND = {
+    "name": "set",
+    "argv": ["set", "one"],
+    "files": [],
+    "when": "after_units",
+    "timeout": 10,
+    "stdin": "/etc/one",
+}
 EARLY = {**COMMAND, "argv": ["set", "two"], "when": "before_units", "stdin": "/etc/systemd/two"}
 
 OLD = make(
@@ -82,6 +90,7 @@ def test_killed_anywhere(tmp_path: Path, case: str, aftermath: Callable[[Node], 
             aftermath(node)
         else:
             killed_at = ""
+            node.revive()
             assert outcome.failed == case.startswith("broken")
         where = f"{case}, killed at step {place}: {killed_at}"
         if aftermath is not rerun:
@@ -139,22 +148,21 @@ def test_revert_killed_anywhere(tmp_path: Path) -> None:
     while True:
         root = tmp_path / f"{place}"
         node = fresh(root, OLD)
-        node.fuse = 10_000
-        steps_to_kill = _steps_until(tmp_path / "count", "show")
-        node.fuse = steps_to_kill
+        node.fuse = _steps_until(tmp_path / "count", "show")
         with pytest.raises(Killed):
             apply(node, NEW)
         watchers = node.watchers
         node.revive()
         node.watchers, node.fuse = watchers, place
-        from ansible_collections.ozone.openstack.plugins.module_utils.generation import revert
-
         killed = False
+        node.settle()
         try:
             revert.main(watchers[0], node)
         except Killed:
             killed = True
             node.reboot()
+        node.revive()
+        node.settle()
         assert faults(node, OLD, NEW) == [], place
         assert not apply(node, NEW).failed
         assert faults(node, NEW, OLD) == []
