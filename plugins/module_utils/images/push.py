@@ -71,7 +71,7 @@ def is_there(target: str, image: str, digest: str, tls: bool, timeout: float = 1
     )
     try:
         context = ssl.create_default_context() if tls else None
-        with urllib.request.urlopen(request, timeout=timeout, context=context) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=timeout, context=context) as answer:  # noqa: S310 - as above
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError, ValueError):
         return False
@@ -114,7 +114,7 @@ def push(
             continue
         progress(f"{image}: sending to {target}")
         digest = (send or _sender(root))(item.name, where, tls)
-        records[where] = {"id": item.id, "digest": digest}
+        records[where] = {"id": item.id, "digest": digest, "reference": reference(target, image, digest)}
         write_atomic(file, json.dumps(records, indent=2, sort_keys=True) + "\n", 0o644)
         result[image] = Pushed(reference(target, image, digest), True)
     return result
