@@ -31,8 +31,9 @@ options:
       - V(previous) goes back to the generation that was active before, or to the one named by O(digest).
       - V(absent) stops and removes the service, and brings back the files that were there before it.
       - V(validated) only looks, and fails if the active generation is not healthy, or not what it was made.
+      - V(finished) takes away the mark that O(unfinished) made.
     type: str
-    choices: [present, staged, previous, absent, validated]
+    choices: [present, staged, previous, absent, validated, finished]
     default: present
   manifest:
     description:
@@ -51,6 +52,12 @@ options:
     default: ''
   bootstrap:
     description: Whether this node also runs what is done once for the whole cluster, such as database migrations.
+    type: bool
+    default: false
+  unfinished:
+    description:
+      - With O(state=present), leaves a mark on the node that the role has more to do after the change, such as accounts in
+        Keystone. Until O(state=finished) takes it away, a run finds that the service differs, and does that again.
     type: bool
     default: false
   keep:
@@ -183,13 +190,14 @@ def main() -> None:
             "service": {"type": "str", "required": True},
             "state": {
                 "type": "str",
-                "choices": ["present", "staged", "previous", "absent", "validated"],
+                "choices": ["present", "staged", "previous", "absent", "validated", "finished"],
                 "default": "present",
             },
             "manifest": {"type": "dict"},
             "contents": {"type": "json", "default": "{}", "no_log": True},
             "digest": {"type": "str", "default": ""},
             "bootstrap": {"type": "bool", "default": False},
+            "unfinished": {"type": "bool", "default": False},
             "keep": {"type": "int", "default": 3, "no_log": False},
             "purge": {"type": "bool", "default": False},
             "secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
@@ -206,6 +214,7 @@ def main() -> None:
         contents=json.loads(given["contents"]),
         digest=given["digest"],
         bootstrap=given["bootstrap"],
+        unfinished=given["unfinished"],
         keep=given["keep"],
         purge=given["purge"],
         check=module.check_mode,

@@ -19,6 +19,9 @@ from typing import Any, Literal, NotRequired, TypedDict
 #: Where the state of services lies on a node, one directory per service.
 SERVICES_ROOT = "/var/lib/ozone/services"
 
+#: In the directory of a service: its role has more to do than the change of the node, and has not done it yet.
+UNFINISHED = "unfinished.json"
+
 #: In a quadlet, the place of the directory that holds the container's own configuration files.
 OBJECT = "@OBJECT@"
 

@@ -40,8 +40,12 @@ def _verdict(wanted_digest: str, actual: Mapping[str, Any]) -> tuple[Verb, str]:
     down = sorted(unit for unit, state in actual.get("units", {}).items() if state != "active")
     if actual.get("pending"):
         return "change", "an earlier change was interrupted"
+    if actual.get("unfinished"):
+        return "change", "an earlier run did not end what comes after the change"
     if actual["digest"] != wanted_digest:
         return "change", f"generation {actual['digest'][:12]} -> {wanted_digest[:12]}"
+    if actual.get("drift"):
+        return "change", f"edited by hand: {'; '.join(actual['drift'])}"
     if down:
         return "restart", f"not active: {', '.join(down)}"
     return "unchanged", ""

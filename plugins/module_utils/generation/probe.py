@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.ozone.openstack.plugins.module_utils.generation import revert, store
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.difference import all_units
-from ansible_collections.ozone.openstack.plugins.module_utils.generation.model import Manifest
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.model import UNFINISHED, Manifest
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.revert import Host
 
 
@@ -33,6 +33,7 @@ def _service(
         "release": manifest["release"] if manifest else "",
         "components": manifest["components"] if manifest else [],
         "pending": pending is not None,
+        "unfinished": host.exists(revert.directory(service, UNFINISHED)),
         "reverted": reverted if isinstance(reverted, dict) else None,
         "units": wanted,
         "healthy": manifest is not None and pending is None and all(state == "active" for state in wanted.values()),

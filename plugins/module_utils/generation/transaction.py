@@ -33,6 +33,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.generation.health 
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.masking import FileDiff, differences, mask
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.model import (
     STAGE,
+    UNFINISHED,
     Command,
     HostCheck,
     Manifest,
@@ -48,7 +49,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.generation.revert 
     units,
 )
 
-State = Literal["present", "staged", "absent", "previous", "validated"]
+State = Literal["present", "staged", "absent", "previous", "validated", "finished"]
 
 #: Lines of a unit's journal that an error shows, and of how many units.
 JOURNAL_LINES = 40
@@ -95,6 +96,7 @@ class Request:
     contents: dict[str, str] = field(default_factory=dict)
     digest: str = ""
     bootstrap: bool = False
+    unfinished: bool = False
     keep: int = 3
     purge: bool = False
     check: bool = False
@@ -172,6 +174,7 @@ class Transaction:
             "absent": self._absent,
             "previous": self._previous,
             "validated": self._validated,
+            "finished": self._finished,
         }
         try:
             if not NAME.fullmatch(self.request.service):
@@ -285,8 +288,15 @@ class Transaction:
         if self.request.bootstrap:
             self._bootstrap(manifest)
         out.changed = True
+        if self.request.unfinished:
+            revert.save(host, directory(service, UNFINISHED), {"generation": name})
         self._switch(old, active, manifest, name, steps, down)
         out.files = changed_files(old, manifest)
+
+    def _finished(self) -> None:
+        """Take away the mark that the role has more to do than the change of this node."""
+        if not self.request.check:
+            self.host.unlink(directory(self.request.service, UNFINISHED))
 
     def _asleep(self, manifest: Manifest) -> tuple[list[str], list[str]]:
         """The units that do not run, and those of packages that would not start at boot."""
@@ -342,7 +352,7 @@ class Transaction:
             argv = ["env", f"QUADLET_UNIT_DIRS={host.at(generation)}/quadlets", GENERATOR, "-dryrun"]
             result = host.run(argv, CALL_TIMEOUT)
             if result.code:
-                lines = [line for line in result.err.splitlines() if line.strip()]
+                lines = [line for line in result.err.splitlines() if "converting" in line]
                 raise Failure("check", "Podman refuses a quadlet of the new generation", lines[-10:])
         for check in manifest["host_checks"]:
             result = host.run(self._check_argv(check, f"{generation}/host"), check["timeout"])

@@ -27,6 +27,8 @@ SAME = {"digest": digest(WANTED), "cluster": "c1", "pending": False, "units": {"
         ({}, "new", "not deployed"),
         (SAME, "unchanged", ""),
         ({**SAME, "pending": True}, "change", "interrupted"),
+        ({**SAME, "unfinished": True}, "change", "did not end"),
+        ({**SAME, "drift": ["/etc/x: changed"]}, "change", "/etc/x"),
         ({**SAME, "digest": "0" * 64}, "change", "000000000000 -> "),
         ({**SAME, "units": {"a.service": "failed"}}, "restart", "a.service"),
     ],
