@@ -65,9 +65,7 @@ def genconfig(directory: Path, services: list[str]) -> Genconfig:
         "-e", f"ansible_python_interpreter={VENV / 'bin' / 'python'}",
     ]  # fmt: skip
     begin = time.monotonic()
-    done = subprocess.run(
-        argv, env=environ, cwd=directory, capture_output=True, text=True, timeout=LIMIT, check=False
-    )
+    done = subprocess.run(argv, env=environ, cwd=directory, capture_output=True, text=True, timeout=LIMIT, check=False)
     seconds = time.monotonic() - begin
     recap = re.search(r"^localhost +: ok=(\d+) +changed=(\d+) .*failed=(\d+) +skipped=(\d+)", done.stdout, re.MULTILINE)
     if done.returncode or recap is None or recap[3] != "0":

@@ -322,6 +322,6 @@ def _relative(path: str | None) -> str:
     if not path:
         return ""
     try:
-        return str(Path(path).relative_to(Path.cwd()))
+        return str(Path(path).resolve().relative_to(Path.cwd().resolve()))
     except ValueError:
         return str(path)

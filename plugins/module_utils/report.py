@@ -161,7 +161,10 @@ def explain(data: Mapping[str, Any]) -> list[str]:
     """Why a task failed, in lines: its ``msg`` (with a journal's tail as it stands), and what a command printed."""
     if "censored" in data or data.get("_ansible_no_log"):
         return [HIDDEN]
-    lines = str(data.get("msg") or "").rstrip().splitlines()
+    message = str(data.get("msg") or "").rstrip()
+    for prefix in ("Task failed: ", "Module failed: ", "Action failed: "):  # Ansible's own, which say nothing here
+        message = message.removeprefix(prefix)
+    lines = message.splitlines()
     if data.get("assertion") is not None:
         lines.append(f"not true: {data['assertion']}")
     if data.get("rc") not in (None, 0):

@@ -167,7 +167,8 @@ def test_verbose_shows_tasks_and_results_but_no_secret(project: Path) -> None:
 
 
 def test_any_other_playbook_is_readable(project: Path) -> None:
-    (project / "other.yml").write_text(textwrap.dedent(f"""
+    (project / "other.yml").write_text(
+        textwrap.dedent(f"""
         - name: Something else
           hosts: node1,node2
           gather_facts: false
@@ -189,7 +190,8 @@ def test_any_other_playbook_is_readable(project: Path) -> None:
         - name: Nobody
           hosts: nobody
           tasks: []
-    """))
+    """)
+    )
     run = play(project, "--diff", playbook="other.yml")
     assert run.code == 2
     assert "Read             ok on node1, node2" in run.out
@@ -204,14 +206,16 @@ def test_any_other_playbook_is_readable(project: Path) -> None:
 
 
 def test_a_run_that_is_interrupted_leaves_a_report_that_says_so(project: Path) -> None:
-    (project / "slow.yml").write_text(textwrap.dedent("""
+    (project / "slow.yml").write_text(
+        textwrap.dedent("""
         - name: Slow
           hosts: node1
           gather_facts: false
           tasks:
             - name: Wait
               ansible.builtin.command: sleep 60
-    """))
+    """)
+    )
     process = subprocess.Popen(
         command(project, "slow.yml"), env=environment(project), cwd=project, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -229,14 +233,16 @@ def test_a_run_that_is_interrupted_leaves_a_report_that_says_so(project: Path) -
 
 
 def test_on_a_terminal_one_line_is_kept_up_to_date(project: Path) -> None:
-    (project / "slow.yml").write_text(textwrap.dedent("""
+    (project / "slow.yml").write_text(
+        textwrap.dedent("""
         - name: Slow
           hosts: node1
           gather_facts: false
           tasks:
             - name: Wait
               ansible.builtin.command: sleep 2
-    """))
+    """)
+    )
     import pty  # a terminal is only needed here
 
     transcript = bytearray()
@@ -257,7 +263,8 @@ def test_on_a_terminal_one_line_is_kept_up_to_date(project: Path) -> None:
 
 
 def test_the_lock_of_the_cloud_is_given_back_also_after_a_failure(project: Path) -> None:
-    (project / "locked.yml").write_text(textwrap.dedent("""
+    (project / "locked.yml").write_text(
+        textwrap.dedent("""
         - name: Locked
           hosts: node1
           gather_facts: false
@@ -267,7 +274,8 @@ def test_the_lock_of_the_cloud_is_given_back_also_after_a_failure(project: Path)
                 verb: test
             - name: Fail
               ansible.builtin.fail: {msg: "no"}
-    """))
+    """)
+    )
     for _ in range(2):
         run = play(project, playbook="locked.yml")
         assert "FAILED  Fail on node1" in run.out

@@ -203,6 +203,7 @@ def test_an_aborted_run_says_so() -> None:
     ("data", "expected"),
     [
         ({"msg": "one\ntwo"}, ["one", "two"]),
+        ({"msg": "Task failed: Module failed: broken"}, ["broken"]),
         ({}, ["it failed without a message; run again with -vvv"]),
         ({"msg": "no", "assertion": "a == b"}, ["no", "not true: a == b"]),
         ({"msg": "no", "rc": 3, "cmd": ["a", "b"], "stderr": "x"}, ["no", "exit code 3: a b", "stderr:", "  x"]),
