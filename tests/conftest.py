@@ -16,7 +16,7 @@ if not LINK.exists():
     LINK.symlink_to(ROOT, target_is_directory=True)
 sys.path.insert(0, str(COLLECTIONS))
 
-# Another `ansible_collections` may have been imported already (it is a namespace package: several directories, one name).
+# Another `ansible_collections` may have been imported already: a namespace package is several directories, one name.
 if importlib.util.find_spec("ansible_collections") is not None:
     import ansible_collections
 

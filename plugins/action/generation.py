@@ -29,7 +29,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
         arguments = dict(self._task.args)
         if arguments.get("state", "present") in RENDERED and "manifest" not in arguments:
             manifest, contents = Services(variables, self._templar, self._loader).render(str(arguments["service"]))
-            # As one text: Ansible hides every value of a no_log option wherever it appears, and a file may hold one word.
+            # As one text: Ansible hides each value of a no_log option wherever it appears; a file may be one word.
             arguments.update(manifest=manifest, contents=json.dumps(contents), secrets=sorted(secrets_in_use()))
         result.update(
             self._execute_module(

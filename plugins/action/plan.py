@@ -42,5 +42,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
         items = [decide(name, manifest, probe["services"].get(name)) for name, manifest in wanted.items()]
         if not only:
             items += removals(own, probe["services"])
-        result.update(changed=False, plan=items, todo=[item["service"] for item in items if item["action"] != "unchanged"])
+        result.update(
+            changed=False, plan=items, todo=[item["service"] for item in items if item["action"] != "unchanged"]
+        )
         return result

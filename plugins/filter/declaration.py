@@ -11,8 +11,6 @@ from ansible_collections.ozone.openstack.plugins.module_utils.services.keystone 
 from ansible_collections.ozone.openstack.plugins.module_utils.services.ovn import chassis, cloud_remotes
 
 
-
-
 class FilterModule:
     """Filters of ``ozone.openstack``."""
 

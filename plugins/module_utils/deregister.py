@@ -34,7 +34,8 @@ def read(connection: Any, hosts: Iterable[str]) -> Records:
 def refusals(records: Records) -> list[str]:
     """A node with instances is not forgotten: its allocations would stay behind, and the instances would be lost."""
     return [
-        f"{host} still has {len(servers)} instances ({', '.join(sorted(servers)[:5])}): migrate, evacuate or delete them"
+        f"{host} still has {len(servers)} instances ({', '.join(sorted(servers)[:5])}): "
+        "migrate, evacuate or delete them"
         for host, servers in sorted(records.instances.items())
     ]
 

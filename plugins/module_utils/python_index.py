@@ -52,7 +52,9 @@ def parse_pip_settings(text: str) -> dict[str, str]:
     return {name: value for name, (_, value) in found.items()}
 
 
-def uv_environment(pip_settings: Mapping[str, str], environ: Mapping[str, str], *, locking: bool = False) -> dict[str, str]:
+def uv_environment(
+    pip_settings: Mapping[str, str], environ: Mapping[str, str], *, locking: bool = False
+) -> dict[str, str]:
     """Variables to add to ``environ`` so that uv does what pip would.
 
     ``locking``: leave out the additional sources (extra indexes, local wheels). A lock file has to hold the hashes of

@@ -9,8 +9,8 @@ short_description: Forget the compute services and network agents of nodes
 version_added: 1.0.0
 author: Ozone contributors
 description:
-  - Deletes the compute services, with their resource providers and cell mappings, and the network agents of nodes. The nodes
-    themselves are not needed, so that dead ones can be forgotten.
+  - Deletes the compute services, with their resource providers and cell mappings, and the network agents of nodes.
+  - The nodes themselves are not needed, so that dead ones can be forgotten.
   - Refuses nodes that still have instances, before anything is deleted.
 options:
   hosts:

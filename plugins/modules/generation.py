@@ -56,8 +56,8 @@ options:
     default: false
   unfinished:
     description:
-      - With O(state=present), leaves a mark on the node that the role has more to do after the change, such as accounts in
-        Keystone. Until O(state=finished) takes it away, a run finds that the service differs, and does that again.
+      - With O(state=present), leaves a mark on the node that the role has more to do after the change, such as accounts
+        in Keystone. Until O(state=finished) takes it away, a run finds that the service differs, and does that again.
     type: bool
     default: false
   keep:

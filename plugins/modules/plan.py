@@ -9,8 +9,8 @@ short_description: Compare a node with what cloud.yml wants on it
 version_added: 1.0.0
 author: Ozone contributors
 description:
-  - Renders the generations of all services of the node on the deployment host, reads the active ones from the node in one
-    probe, and says which services differ and why. Nothing is changed.
+  - Renders the generations of all services of the node on the deployment host, reads the active ones from the node in
+    one probe, and says which services differ and why. Nothing is changed.
   - The node's operating system is checked as well.
 options:
   only:

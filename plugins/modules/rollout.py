@@ -9,8 +9,8 @@ short_description: Order the changes of all nodes
 version_added: 1.0.0
 author: Ozone contributors
 description:
-  - Turns the plans of all nodes of the play into waves. Services follow their start order; a service that serves already is
-    changed on a canary first and then in batches; what is done once for a cluster is given to one node.
+  - Turns the plans of all nodes of the play into waves. Services follow their start order; a service that serves
+    already is changed on a canary first and then in batches; what is done once for a cluster is given to one node.
 options:
   plans:
     description: Name of the variable in which M(ozone.openstack.plan) was registered on each node.

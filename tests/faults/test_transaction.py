@@ -12,12 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.ozone.openstack.plugins.module_utils.paths import cache_dir
 
+from ansible_collections.ozone.openstack.plugins.module_utils.paths import cache_dir
 from tests.lab.cloud import Cloud, await_true
 
 NODE = "fault1"
 KEYSTONE = "https://198.18.4.10:5000/v3"
+ELSEWHERE = """[uwsgi]
+http-socket = 127.0.0.1:15999
+module = keystone.wsgi.api:application
+virtualenv = /opt/ozone
+"""
 CURRENT = "readlink /var/lib/ozone/services/keystone/current"
 
 
@@ -66,8 +71,12 @@ def test_an_image_whose_process_dies_is_taken_back(cloud: Cloud) -> None:
 def test_a_full_disk_leaves_the_old_generation(cloud: Cloud) -> None:
     generation = cloud.ssh(NODE, CURRENT)
     place = "/var/lib/ozone/services/keystone"
-    cloud.ssh(NODE, f"mkdir /run/copy && cp -a {place}/. /run/copy/ && mount -t tmpfs -o size=2m tmpfs {place} "
-                    f"&& cp -a /run/copy/. {place}/ && rm -r /run/copy && dd if=/dev/zero of={place}/fill bs=4k || true")  # fmt: skip
+    steps = [
+        f"mkdir /run/copy && cp -a {place}/. /run/copy/",
+        f"mount -t tmpfs -o size=2m tmpfs {place} && cp -a /run/copy/. {place}/ && rm -r /run/copy",
+        f"(dd if=/dev/zero of={place}/fill bs=4k || true)",
+    ]
+    cloud.ssh(NODE, " && ".join(steps))
     try:
         cloud.override("keystone", config={"keystone.conf": {"token": {"expiration": 7300}}})
         result = cloud.run("deploy")
@@ -89,13 +98,18 @@ def test_a_killed_run_leaves_a_serving_cloud_and_the_next_converges(cloud: Cloud
     await_true("keystone answers", lambda: cloud.answers(NODE, KEYSTONE), 60)
     result = cloud.run("deploy")
     assert result.code == 0
-    assert f"expiration = {8000 + int(delay)}" in cloud.ssh(NODE, "podman exec keystone_api cat /etc/keystone/keystone.conf")
+    assert f"expiration = {8000 + int(delay)}" in cloud.ssh(
+        NODE, "podman exec keystone_api cat /etc/keystone/keystone.conf"
+    )
 
 
 def test_a_node_that_reboots_in_the_middle_serves_the_old_generation(cloud: Cloud) -> None:
     generation = cloud.ssh(NODE, CURRENT)
     # The new generation starts and never becomes healthy, so that there is time to cut the power.
-    cloud.override("keystone", files={"uwsgi.ini": {"content": "[uwsgi]\nhttp-socket = 127.0.0.1:15999\nmodule = keystone.wsgi.api:application\nvirtualenv = /opt/ozone\n"}})
+    cloud.override(
+        "keystone",
+        files={"uwsgi.ini": {"content": ELSEWHERE}},
+    )
     process = cloud.start("deploy")
     await_true("the switch", lambda: cloud.ssh(NODE, CURRENT, check=False) not in ("", generation), 60)
     cloud.ssh(NODE, "systemctl reboot --force --force", check=False)
@@ -174,8 +188,15 @@ def test_no_secret_is_shown_anywhere(cloud: Cloud) -> None:
     cloud.override("placement", config={"placement.conf": {"DEFAULT": {"debug": True}}})
     result = cloud.run("deploy", "--diff", "-vvv")
     assert result.code == 0
-    password = cloud.ssh(NODE, "podman exec placement_api grep -oP '(?<=placement:)[^@]+(?=@)' /etc/placement/placement.conf").split()[0]
+    password = cloud.ssh(
+        NODE, "podman exec placement_api grep -oP '(?<=placement:)[^@]+(?=@)' /etc/placement/placement.conf"
+    ).split()[0]
     assert len(password) >= 32
     assert password not in result.output
-    assert password not in subprocess.run(["grep", "-r", password, str(Path(cloud.state) / "reports")], capture_output=True, text=True, check=False).stdout
+    assert (
+        password
+        not in subprocess.run(
+            ["grep", "-r", password, str(Path(cloud.state) / "reports")], capture_output=True, text=True, check=False
+        ).stdout
+    )
     assert password not in cloud.ssh(NODE, "cat /proc/*/cmdline | tr '\\0' ' '")

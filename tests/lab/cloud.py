@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from ansible_collections.ozone.openstack.plugins.module_utils.paths import state_dir
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -22,6 +22,7 @@ SHORTEST = 4
 
 _PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END [A-Z ]*PRIVATE KEY-----)", re.DOTALL)
 _URL = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]+:)[^\s/@]+(?=@)")
+_OPTION = re.compile(r"(?im)^(.*(?:password|passwd|secret|private_key|token)[\"']?\s*[=:]\s*).*\S.*$")
 
 
 class FileDiff(TypedDict):
@@ -34,9 +35,10 @@ class FileDiff(TypedDict):
 
 
 def mask(text: str, secrets: Sequence[str]) -> str:
-    """Hide secrets: the given ones, passwords in URLs, private keys."""
+    """Hide secrets: the given ones, passwords in URLs, private keys, values of options that are named like a secret."""
     for secret in sorted({secret for secret in secrets if len(secret) >= SHORTEST}, key=len, reverse=True):
         text = text.replace(secret, MASK)
+    text = _OPTION.sub(rf"\1{MASK}", text)
     text = _URL.sub(rf"\1{MASK}", text)
     return _PRIVATE_KEY.sub(rf"\1\n{MASK}\n\2", text)
 

@@ -50,8 +50,8 @@ def container_section(quadlet: str) -> list[tuple[str, str]]:
 
 
 def words(value: str) -> list[str]:
-    """The words of a value, as systemd reads them: quotes removed, ``%%`` is a percent sign."""
-    return [word.replace("%%", "%") for word in shlex.split(value)]
+    """The words of a value, as systemd reads them: quotes removed, ``%%`` and ``$$`` are single characters."""
+    return [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(value)]
 
 
 def podman_options(service: str, container: Container, *, check: bool) -> list[str]:

@@ -45,7 +45,9 @@ def text(value: Any) -> str:
 
 def render_ini(sections: Mapping[str, Mapping[str, Any]]) -> str:
     """The INI text: DEFAULT first, sections and options in alphabetical order, so that equal data gives equal text."""
-    lines = ["# Made by Ozone from cloud.yml and the roles: a change made here is overwritten and reported by validate."]
+    lines = [
+        "# Made by Ozone from cloud.yml and the roles: a change made here is overwritten and reported by validate."
+    ]
     for section in sorted(sections, key=lambda name: (name != "DEFAULT", name)):
         options = {option: value for option, value in sections[section].items() if value is not None}
         if not options:
@@ -99,7 +101,7 @@ def messaging_sections(url: str) -> Sections:
 
 
 def client_section(auth_url: str, user: str, password: str, cafile: str) -> dict[str, Any]:
-    """A keystoneauth section with which one service calls another (which endpoint it takes is the section's own matter)."""
+    """A keystoneauth section with which one service calls another. Which endpoint it takes differs by section."""
     return {
         "auth_type": "password",
         "auth_url": auth_url,

@@ -52,7 +52,7 @@ def _verdict(wanted_digest: str, actual: Mapping[str, Any]) -> tuple[Verb, str]:
 
 
 def decide(service: str, wanted: Manifest, actual: Mapping[str, Any] | None) -> Item:
-    """Compare a wanted generation with what ``generation_info`` says of the service on that node (``None``: nothing)."""
+    """Compare a wanted generation with what ``generation_info`` says of the service (``None``: not there)."""
     wanted_digest = digest(wanted)
     known = actual if actual and actual.get("digest") else None
     action, reason = _verdict(wanted_digest, known) if known else ("new", "not deployed on this node")
@@ -117,8 +117,8 @@ def rollout(
     """The waves of a run: services in start order, then removals in the reverse order.
 
     What is done once for the cluster is given to the first node that needs it. A service that is new starts there and
-    then on all other nodes at once, apart from members that may only join one by one. A service that serves already is changed by a canary and then in batches, drained
-    from the load balancer when another member can serve meanwhile.
+    then on all other nodes at once, apart from members that may only join one by one. A service that serves already is
+    changed by a canary and then in batches, drained from the load balancer when another member can serve meanwhile.
 
     :param order: services in start order.
     :param plans: host -> what it needs; hosts in the order of cloud.yml.

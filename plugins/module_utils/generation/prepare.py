@@ -165,9 +165,9 @@ def make_directories(host: Host, directories: Sequence[Directory]) -> list[str]:
         path = entry["path"]
         try:
             wanted = (f"{int(entry['mode'], 8):04o}", host.uid(entry["owner"]), host.gid(entry["group"]))
-        except KeyError as error:
+        except KeyError:
             raise PrepareError(
-                f"directory {path}: the node has no account {error.args[0]}; name it in `accounts`, or the package "
+                f"directory {path}: the node has no account {entry['owner']}:{entry['group']}; name it in `accounts`, or the package "
                 "that makes it in `packages`"
             ) from None
         host.mkdir(path)

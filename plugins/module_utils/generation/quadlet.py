@@ -88,7 +88,12 @@ def render_quadlet(spec: QuadletSpec) -> str:
         "TimeoutStartSec=90",
         f"TimeoutStopSec={spec.stop_timeout + 10}",
     ]
-    return "\n\n".join("\n".join(block) for block in (unit, container, service, ["[Install]", "WantedBy=multi-user.target"])) + "\n"
+    return (
+        "\n\n".join(
+            "\n".join(block) for block in (unit, container, service, ["[Install]", "WantedBy=multi-user.target"])
+        )
+        + "\n"
+    )
 
 
 def render_uwsgi(module: str, address: str, port: int, processes: int, threads: int) -> str:

@@ -30,5 +30,7 @@ def scale_down_refusals(cloud: Mapping[str, Any], service: str, leaving: Iterabl
             refusals.append(f"{what} would have {len(members - gone)} of its {len(members)} members left")
         elif rule.get("quorum") and len(members - gone) <= len(members) // 2:
             most = (len(members) - 1) // 2
-            refusals.append(f"{what} would lose its quorum: take at most {most} of its {len(members)} members at a time")
+            refusals.append(
+                f"{what} would lose its quorum: take at most {most} of its {len(members)} members at a time"
+            )
     return refusals

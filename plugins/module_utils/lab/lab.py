@@ -237,6 +237,8 @@ class Machine:
 
     def _start(self, place: launch.Place) -> None:
         self.lab.images.mkdir(parents=True, exist_ok=True)
+        # Should the launch script have been killed alone, the machine may still be there, on the same files.
+        self.power_off()
         host.must(self.lab.run, launch.start_argv(self.node, place, self.lab.host))
 
     def power_off(self) -> None:

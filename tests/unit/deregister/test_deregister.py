@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from ansible_collections.ozone.openstack.plugins.module_utils.deregister import forget, read, refusals
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.scale import scale_down_refusals
 

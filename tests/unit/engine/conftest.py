@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import Context
 
 
@@ -20,7 +21,7 @@ def _member(number: int) -> dict[str, Any]:
 def cloud_of(members: int = 1) -> dict[str, Any]:
     """``ozone_cloud`` of a cloud with that many controllers."""
     nodes = [_member(number) for number in range(1, members + 1)]
-    traffic = {kind: "internal" for kind in ("management", "api_internal", "api_public", "database", "message_queue")}
+    traffic = dict.fromkeys(("management", "api_internal", "api_public", "database", "message_queue"), "internal")
     return {
         "name": "test",
         "release": "2026.1",

@@ -7,9 +7,10 @@ import configparser
 from typing import Any
 
 import pytest
-from ansible_collections.ozone.openstack.plugins.module_utils.generation import oslo
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ansible_collections.ozone.openstack.plugins.module_utils.generation import oslo
 
 names = st.from_regex(r"[a-z][a-z_]{0,8}", fullmatch=True)
 values = st.one_of(st.booleans(), st.integers(), st.from_regex(r"[a-z0-9:/.]{1,12}", fullmatch=True))

@@ -6,6 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.model import digest
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.plan import (
     decide,
@@ -13,8 +16,6 @@ from ansible_collections.ozone.openstack.plugins.module_utils.generation.plan im
     rollout,
     unsupported,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 WANTED: Any = {"service": "keystone", "cluster": "c1", "containers": {}}
 SAME = {"digest": digest(WANTED), "cluster": "c1", "pending": False, "units": {"a.service": "active"}}

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import DeclarationError
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.model import container_digest, digest
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.quadlet import quote
@@ -73,8 +74,8 @@ def test_an_override_changes_only_the_containers_that_read_it(make_context: Any)
             "content": "x", "containers": ["keystone_worker"]}}})
     )  # fmt: skip
     assert digest(before) != digest(changed)
-    same = {name for name in before["containers"]
-            if container_digest(before["containers"][name]) == container_digest(changed["containers"][name])}  # fmt: skip
+    old, new = before["containers"], changed["containers"]
+    same = {name for name in old if container_digest(old[name]) == container_digest(new[name])}
     assert same == {"keystone_api"}
 
 

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+
 from ansible_collections.ozone.openstack.plugins.module_utils.services import BUILDERS, mariadb, ovn
 from ansible_collections.ozone.openstack.plugins.module_utils.services.keystone import key_files
 

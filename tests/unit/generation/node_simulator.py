@@ -89,7 +89,7 @@ class Node(Host):
         self.full = False
         self.processes = 0
         self.trace: list[str] = []
-        for path in ("/etc/frontd", "/run", "/var/lib"):
+        for path in ("/etc/frontd", "/run", "/usr/sbin", "/var/lib"):
             os.makedirs(self.at(path), exist_ok=True)
 
     # -- death ---------------------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A change is killed between any two of its steps; whatever comes next, the old generation serves or the new one does."""
+"""A change is killed between any two of its steps: the old generation serves or the new one does."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.ozone.openstack.plugins.module_utils.generation import revert
 from node_simulator import FRONTD, Killed, Made, Node, apply, faults, make
+
+from ansible_collections.ozone.openstack.plugins.module_utils.generation import revert
 
 COMMAND = {
     "name": "set",
@@ -178,8 +179,7 @@ def _steps_until(root: Path, word: str) -> int:
     node = fresh(root, OLD)
     apply(node, NEW)
     shutil.rmtree(root)
-    last = max(place for place, step in enumerate(node.trace) if step.startswith("run") and f"'{word}'" in step)
-    return last
+    return max(place for place, step in enumerate(node.trace) if step.startswith("run") and f"'{word}'" in step)
 
 
 def test_disk_full_while_staging(node: Node) -> None:
