@@ -66,6 +66,7 @@ def test_the_script_is_valid_shell(made: plan.Node, systemd: bool, unified: bool
     assert ("mount -t cgroup2" in text) is not unified
     assert "/proc/self/cgroup" in text if systemd and unified else "/ozone-lab/demo/node1" in text
     assert text.count("tx off") == 6  # both ends of three cards
+    assert "machine/cgroup.kill" in text  # a machine does not outlive a killed systemd-nspawn
     assert "--network-interface=eth0 --network-interface=eth1 --network-interface=eth2" in text
     assert f'"$status" -eq {launch.REBOOT}' in text
 
