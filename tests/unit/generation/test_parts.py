@@ -388,6 +388,29 @@ def test_missing_accounts_fail_before_the_switch(node: Node) -> None:
     assert not node.exists(f"{revert.SERVICES}/demo/current")
 
 
+def test_store_errors(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = make({}, {"/etc/x": "x"})
+    monkeypatch.setattr(node, "symlink", None)
+    monkeypatch.setattr(Node, "create", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error", "/x")))
+    outcome = apply(node, made)
+    assert outcome.failed and outcome.stage == "stage" and "/x: Input/output error" in outcome.msg
+
+
+def test_forget(node: Node) -> None:
+    """Rubbish under a temporary name goes too, and a kept generation whose manifest is lost does not matter."""
+    for text in "ab":
+        apply(node, make({"api": {"f": text}}))
+    generations = f"{revert.SERVICES}/demo/generations"
+    first = make({"api": {"f": "a"}}).digest
+    os.unlink(node.at(f"{generations}/{first}/manifest.json"))
+    node.mkdir(f"{generations}/{'c' * 64}.tmp")
+    active = make({"api": {"f": "b"}}).digest
+    assert store.forget(node, "demo", active, 3) == []
+    assert node.names(generations) == sorted([first, active])
+    assert len(node.names(f"{revert.SERVICES}/demo/objects")) == 1
+    assert store.previous(node, "demo", active) is None
+
+
 def test_drift_of_a_lost_account(node: Node) -> None:
     made = make({}, {"/etc/x": "x"})
     apply(node, made)

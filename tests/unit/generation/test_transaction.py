@@ -520,6 +520,27 @@ def test_validated(node: Node) -> None:
     assert "frontd.service is not-found" in apply(node, None, state="validated").msg
 
 
+def test_what_a_role_does_after_the_change(node: Node) -> None:
+    """A run that dies between the change and what comes after it leaves a mark, until that is done."""
+    mark = f"{SERVICE}/unfinished.json"
+    apply(node, version(), unfinished=True)
+    assert node.exists(mark)
+    apply(node, None, state="finished", check=True)
+    assert node.exists(mark)
+    assert not apply(node, None, state="finished").changed
+    assert not node.exists(mark)
+
+
+def test_checks_and_silent_journals(node: Node) -> None:
+    keys = {
+        "host_checks": [{"name": "frontd -t", "argv": ["frontd", "-t", "@STAGE@/x"], "timeout": 5}],
+        "container_checks": [{"name": "v", "container": "api", "argv": ["validate"], "timeout": 5, "ok": [0]}],
+    }
+    assert not apply(node, version(**keys)).failed
+    node.answers = {"journalctl": Result(0, "x container start y\n\n", "")}
+    assert apply(node, version(api="CRASH", **keys)).journal == []
+
+
 # -- several at once ---------------------------------------------------------------------------------------------------
 
 
