@@ -28,7 +28,7 @@ help: ## This list
 ## A cloud
 
 cloud: debian root setup ## From nothing to a running cloud: set-up, lab, images, deploy, smoke; prints how to log in
-	@$(playbook) playbooks/cloud.yml $(ARGS)
+	@$(playbook) ozone.openstack.cloud $(ARGS)
 
 cloud-down: root setup ## Remove the lab with its nodes and networks
 	@$(playbook) ozone.openstack.lab_down $(ARGS)

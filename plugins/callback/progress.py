@@ -30,6 +30,7 @@ extends_documentation_fragment:
 
 import atexit
 import contextlib
+import functools
 import os
 import shutil
 import sys
@@ -43,6 +44,7 @@ from typing import Any
 from ansible import constants as C
 from ansible import context
 from ansible.plugins.callback import CallbackBase
+from ansible.plugins.loader import action_loader
 from ansible.release import __version__ as ansible_version
 
 from ansible_collections.ozone.openstack.plugins.module_utils import lock
@@ -120,7 +122,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # the base class has 
         """A task begins on the nodes of the play."""
         action = str(task.action).rpartition(".")[2]
         name = task.get_name().strip().rpartition(" : ")[2]  # without the role: it is the service, or it is clear
-        known = Task(task._uuid, name, action, _service_of(task), _relative(task.get_path()))
+        local = _is_local(str(task.action))
+        known = Task(task._uuid, name, action, _service_of(task), _relative(task.get_path()), local)
         with self._guard:
             self._paused = action == "pause"
             self._show(self._recorder.task(known, time.monotonic()))
@@ -304,6 +307,13 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # the base class has 
 def _style(outcome: Outcome) -> Style:
     styles: dict[Outcome, Style] = {"changed": "changed", "skipped": "quiet", "ignored": "quiet", "ok": "ok"}
     return styles.get(outcome, "failed")
+
+
+@functools.cache
+def _is_local(action: str) -> bool:
+    """Whether an action does its work on the deployment host: its plugin says that it needs no connection."""
+    plugin = action_loader.get(action, class_only=True)
+    return plugin is not None and not getattr(plugin, "_requires_connection", True)
 
 
 def _service_of(task: Any) -> str:

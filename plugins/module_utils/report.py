@@ -43,9 +43,6 @@ STEERING_ACTIONS = frozenset(
     | {"validate_argument_spec"}
 )
 
-#: These do their work on the deployment host: they are no task "executed on a node".
-CONTROLLER_ACTIONS = STEERING_ACTIONS | {"pause", "run_lock", "secrets"}
-
 LOCAL_HOSTS = frozenset(("localhost", "127.0.0.1", "::1"))
 
 HIDDEN = "hidden: this task handles a secret (no_log)"
@@ -68,6 +65,7 @@ class Task:
     action: str  # without its collection: "generation"
     service: str = ""
     path: str = ""
+    local: bool = False  # does its work on the deployment host, whichever node it is for
 
 
 @dataclass
@@ -197,11 +195,6 @@ def wrap(lines: Iterable[str], width: int, indent: str = "    ") -> list[str]:
             break_on_hyphens=False,
         ) or [""]
     return wrapped
-
-
-def counted_on_node(action: str, executed_on: str) -> bool:
-    """Whether a result stands for a task that was executed on a node of the cloud."""
-    return action not in CONTROLLER_ACTIONS and executed_on not in LOCAL_HOSTS
 
 
 class Recorder:
@@ -453,7 +446,7 @@ class Recorder:
     def _count(self, task: Task, where: str, outcome: Outcome) -> None:
         if outcome == "unreachable" or task.action in STEERING_ACTIONS:
             return
-        if counted_on_node(task.action, where):
+        if not task.local and where not in LOCAL_HOSTS:
             self.on_nodes[where] = self.on_nodes.get(where, 0) + 1
         else:
             self.local += 1

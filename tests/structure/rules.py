@@ -220,7 +220,8 @@ def no_repeated_tasks(tree: Tree) -> list[str]:
             for task in tree.tasks(name):
                 include = task.get("ansible.builtin.include_role") or {}
                 own_section = task.get("ansible.builtin.import_tasks")
-                if Path(name).name in SECTION_FILES and (include.get("name") == ENGINE or own_section == "deploy.yml"):
+                engine = include.get("name") == ENGINE or "ozone.openstack.generation" in task
+                if Path(name).name in SECTION_FILES and (engine or own_section == "deploy.yml"):
                     continue
                 body = {key: value for key, value in task.items() if key not in ("name", "block", "rescue", "always")}
                 if body:

@@ -140,11 +140,13 @@ def test_controller_work_is_not_counted_on_nodes() -> None:
     for action in ("set_fact", "include_role", "validate_argument_spec", "rollout", "debug"):
         run.task(Task(action, action, action, "nova"), 0.0)
         run.result("node1", action, "ok", {}, 0.1)
+    run.task(Task("i", "Reconcile", "identity", "keystone", local=True), 0.0)
+    run.result("node1", "i", "ok", {}, 0.1)
     run.task(Task("d", "Delegated", "command", "nova"), 0.0)
     run.result("node1", "d", "ok", {}, 0.1, executed_on="localhost")
     run.task(Task("e", "Elsewhere", "command", "nova"), 0.0)
     run.result("node1", "e", "ok", {}, 0.1, executed_on="node2")
-    assert run.report()["tasks"] == {"on_nodes": 1, "per_node": {"node2": 1}, "on_deployment_host": 1}
+    assert run.report()["tasks"] == {"on_nodes": 1, "per_node": {"node2": 1}, "on_deployment_host": 2}
 
 
 def test_items_of_a_loop_are_counted_once_each_and_skipped_ones_not() -> None:
