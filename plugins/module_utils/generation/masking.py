@@ -100,18 +100,22 @@ def differences(
         was = before.get(path)
         if was is None and path.startswith("/"):
             was = host.read(path)
-        left, right = mask_pair(was or "", after.get(path, ""), secrets)
-        if left != right or (was is None) != (path not in after):
-            header = path if path.startswith("/") else f"{service}: {path}"
-            result.append(
-                {
-                    "before_header": header if was is not None else f"{header} (new)",
-                    "after_header": header if path in after else f"{header} (removed)",
-                    "before": _without_objects(left),
-                    "after": _without_objects(right),
-                }
-            )
-    return [entry for entry in result if entry["before"] != entry["after"]]
+        now = after.get(path)
+        left, right = (_without_objects(text) for text in mask_pair(was or "", now or "", secrets))
+        if _without_objects(was or "") == _without_objects(now or "") and (was is None) == (now is None):
+            continue
+        if left == right and was and now:
+            left, right = f"{left}(a secret)\n", f"{right}(another secret)\n"
+        header = path if path.startswith("/") else f"{service}: {path}"
+        result.append(
+            {
+                "before_header": header if was is not None else f"{header} (new)",
+                "after_header": header if now is not None else f"{header} (removed)",
+                "before": left,
+                "after": right,
+            }
+        )
+    return result
 
 
 def _without_objects(text: str) -> str:

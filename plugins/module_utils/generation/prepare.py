@@ -167,8 +167,8 @@ def make_directories(host: Host, directories: Sequence[Directory]) -> list[str]:
             wanted = (f"{int(entry['mode'], 8):04o}", host.uid(entry["owner"]), host.gid(entry["group"]))
         except KeyError:
             raise PrepareError(
-                f"directory {path}: the node has no account {entry['owner']}:{entry['group']}; name it in `accounts`, or the package "
-                "that makes it in `packages`"
+                f"directory {path}: the node has no account {entry['owner']}:{entry['group']}; "
+                "name it in `accounts`, or the package that makes it in `packages`"
             ) from None
         host.mkdir(path)
         if host.attributes(path) != wanted:

@@ -421,6 +421,9 @@ def test_diff_hides_secrets_new_and_old(node: Node) -> None:
     outcome = apply(node, made, diff=True, secrets=["other-secret"])
     text = json.dumps(outcome.diff)
     assert "secret@" not in text and "other-secret" not in text and "port = 2" in text
+    rotated = version(api="connection = mysql://nova:third-secret@db\nport = 2\nkey = third-secret\nn = 1")
+    outcome = apply(node, rotated, diff=True, check=True, secrets=["third-secret"])
+    assert "(another secret)" in outcome.diff[0]["after"] and "-secret" not in json.dumps(outcome.diff)
     outcome = apply(node, version(api="\nkey = third-secret"), diff=True, secrets=["third-secret"])
     assert "other-secret" not in json.dumps(outcome.diff)
 
