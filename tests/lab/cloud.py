@@ -29,6 +29,12 @@ class Result:
     seconds: float
     report: dict[str, Any] = field(default_factory=dict)
 
+    def statuses(self, node: str | None = None) -> set[str]:
+        """What became of the services, on all nodes or on one, as the run report says."""
+        services = self.report["services"].values()
+        return {entry["status"] for service in services for name, entry in service["nodes"].items()
+                if node in (None, name)}  # fmt: skip
+
 
 def await_true(what: str, probe: Callable[[], bool], limit: float = 60) -> None:
     """Wait until ``probe`` holds; fail the test after ``limit`` seconds."""

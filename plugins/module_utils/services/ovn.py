@@ -55,9 +55,10 @@ def chassis(
     """How a node joins the virtual network.
 
     ``transaction``: the words of one ovs-vsctl(8) transaction. ``system-id`` is set here and in system-id.conf, or a
-    restart of Open vSwitch would make a second chassis with the same tunnel address. ``files``: with a tunnel bridge
-    (the userspace datapath can only send tunnels out of a bridge of its own), the systemd.network(5) files that move
-    the address from the interface to the bridge.
+    restart of Open vSwitch would make a second chassis with the same tunnel address. ``files``: systemd.network(5) files.
+    With a tunnel bridge (the userspace datapath can only send tunnels out of a bridge of its own) they move the address
+    from the interface to the bridge. With the userspace datapath they keep the interfaces of instances up: Open vSwitch
+    reads the flags of a new tap, libvirt sets it up, Open vSwitch writes the flags back with PROMISC, and it is down.
     """
     address = node["addresses"][cloud["traffic"]["tunnel"]]
     network = node["subnets"][cloud["traffic"]["tunnel"]]
@@ -81,13 +82,19 @@ def chassis(
         lines.append(f"--may-exist add-br {external_bridge} -- set Bridge {external_bridge} datapath_type={datapath}")
         lines.append(f"--may-exist add-port {external_bridge} {external}")
     files: dict[str, dict[str, Any]] = {}
+    static = "DHCP=no\nIPv6AcceptRA=no\nLinkLocalAddressing=no\n"
+    if datapath == "netdev":
+        files["/etc/systemd/network/05-ozone-taps.network"] = {
+            "component": "chassis",
+            "content": "[Match]\nName=tap*\n[Link]\nActivationPolicy=always-up\nRequiredForOnline=no\n"
+            f"[Network]\n{static}KeepMaster=yes\n",
+        }
     if tunnel_bridge:
         port = node["interfaces"][cloud["traffic"]["tunnel"]]
         lines.append(f"--may-exist add-br {tunnel_bridge} -- set Bridge {tunnel_bridge} datapath_type={datapath}")
         lines.append(f"--may-exist add-port {tunnel_bridge} {port}")
         lines.append(f"set Interface {tunnel_bridge} mtu_request={network['mtu']}")
-        static = "DHCP=no\nIPv6AcceptRA=no\nLinkLocalAddressing=no\n"
-        files = {
+        files |= {
             f"/etc/systemd/network/05-{tunnel_bridge}.network": {
                 "component": "chassis",
                 "content": f"[Match]\nName={tunnel_bridge}\n[Network]\n{static}Address={address}/{network['prefix']}\n",

@@ -79,6 +79,12 @@ def test_a_chassis_with_a_tunnel_bridge(make_context: Any) -> None:
     assert all("DHCP=no" in file["content"] for file in result["files"].values())
 
 
+def test_interfaces_of_instances_are_kept_up_in_userspace(make_context: Any) -> None:
+    context = make_context()
+    files = ovn.chassis(context.node, context.cloud, "netdev", "physnet1", "br-ex", "")["files"]
+    assert "ActivationPolicy=always-up" in files["/etc/systemd/network/05-ozone-taps.network"]["content"]
+
+
 def test_a_chassis_without_an_external_interface_is_no_gateway(make_context: Any) -> None:
     context = make_context()
     del context.node["interfaces"]["external"]
