@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 
-def scale_down_refusals(cloud: Mapping[str, Any], service: str, leaving: Iterable[str]) -> list[str]:
-    """Why ``leaving`` cannot be taken away from ``service``: one sentence for each reason, empty when they can.
+def scale_down_refusals(cloud: Mapping[str, Any], services: Iterable[str], leaving: Iterable[str]) -> list[str]:
+    """Why ``leaving`` cannot be taken away from ``services``: one sentence for each reason, empty when they can.
 
     Names must be exact. The last member stays, and so does the majority of a quorum: a cluster that loses more than
     half of its members at once stops serving (Raft, and Galera's weighted quorum, alike).
@@ -18,19 +18,20 @@ def scale_down_refusals(cloud: Mapping[str, Any], service: str, leaving: Iterabl
     gone = set(leaving)
     known = {node["name"] for node in cloud["nodes"]}
     refusals = [f"there is no node {name} in cloud.yml: names have to be exact" for name in sorted(gone - known)]
-    rules = cloud["catalogue"].get(service, {}).get("components", {})
-    for component, nodes in cloud["members"].get(service, {}).items():
-        members = {node["name"] for node in nodes}
-        lost = members & gone
-        if not lost:
-            continue
-        what = service if component == "main" else f"{service} {component}"
-        rule = rules.get(component, {})
-        if len(members - gone) < max(1, int(rule.get("min", 1))):
-            refusals.append(f"{what} would have {len(members - gone)} of its {len(members)} members left")
-        elif rule.get("quorum") and len(members - gone) <= len(members) // 2:
-            most = (len(members) - 1) // 2
-            refusals.append(
-                f"{what} would lose its quorum: take at most {most} of its {len(members)} members at a time"
-            )
+    for service in services:
+        rules = cloud["catalogue"].get(service, {}).get("components", {})
+        for component, nodes in cloud["members"].get(service, {}).items():
+            members = {node["name"] for node in nodes}
+            if members & gone:
+                what = service if component == "main" else f"{service} {component}"
+                refusals += _refusals(what, rules.get(component, {}), len(members), len(members - gone))
     return refusals
+
+
+def _refusals(what: str, rule: Mapping[str, Any], members: int, stay: int) -> list[str]:
+    if stay < max(1, int(rule.get("min", 1))):
+        return [f"{what} would have {stay} of its {members} members left"]
+    if rule.get("quorum") and stay <= members // 2:
+        most = (members - 1) // 2
+        return [f"{what} would lose its quorum: take at most {most} of its {members} members at a time"]
+    return []

@@ -71,6 +71,6 @@ def _cloud(members: int, **rule: Any) -> dict[str, Any]:
 def test_what_a_service_would_not_survive_is_refused(
     members: int, rule: dict[str, Any], leaving: list[str], words: str
 ) -> None:
-    refused = scale_down_refusals(_cloud(members, **rule), "db", leaving)
+    refused = scale_down_refusals(_cloud(members, **rule), ["db"], leaving)
     assert bool(refused) == bool(words)
     assert words in "; ".join(refused)
