@@ -15,7 +15,7 @@ def mysql_hash(password: str) -> str:
 
     It is the SHA-1 of the SHA-1 of the password (MariaDB manual, "Authentication Plugin - mysql_native_password").
     """
-    return "*" + hashlib.sha1(hashlib.sha1(password.encode()).digest()).hexdigest().upper()  # noqa: S324
+    return "*" + hashlib.sha1(hashlib.sha1(password.encode()).digest()).hexdigest().upper()  # noqa: S324 -- MariaDB stores it so
 
 
 def rabbitmq_hash(password: str, user: str = "") -> str:

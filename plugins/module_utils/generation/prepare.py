@@ -34,7 +34,7 @@ PULL_TIMEOUT = 900
 PROTECTED = (
     "/etc/containers", "/etc/systemd", "/home", "/root", "/run/lock", "/usr/bin", "/usr/lib", "/usr/sbin", "/usr/share",
     "/var/cache", "/var/lib", "/var/lib/containers", "/var/lib/dpkg", "/var/lib/ozone", "/var/log", "/var/spool",
-    "/var/tmp",  # noqa: S108
+    "/var/tmp",  # noqa: S108 -- it is named to be left alone
     "/etc/ssh", "/run/systemd", "/var/lib/systemd",
 )  # fmt: skip
 

@@ -55,7 +55,8 @@ def chassis(
     """How a node joins the virtual network.
 
     ``transaction``: the words of one ovs-vsctl(8) transaction. ``system-id`` is set here and in system-id.conf, or a
-    restart of Open vSwitch would make a second chassis with the same tunnel address. ``files``: systemd.network(5) files.
+    restart of Open vSwitch would make a second chassis with the same tunnel address.
+    ``files``: systemd.network(5) files.
     With a tunnel bridge (the userspace datapath can only send tunnels out of a bridge of its own) they move the address
     from the interface to the bridge. With the userspace datapath they keep the interfaces of instances up: Open vSwitch
     reads the flags of a new tap, libvirt sets it up, Open vSwitch writes the flags back with PROMISC, and it is down.

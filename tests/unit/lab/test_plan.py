@@ -78,15 +78,15 @@ def test_a_network_without_subnet_at_the_site_is_refused(cloud: dict[str, Any], 
 
 
 ROUTES = [
-    {"dst": "default", "gateway": "192.0.2.1", "dev": "eth0"},
-    {"dst": "192.0.2.0/24", "dev": "eth0"},
-    {"type": "local", "dst": "192.0.2.2", "dev": "eth0"},
+    {"dst": "default", "gateway": "198.51.100.1", "dev": "eth0"},
+    {"dst": "198.51.100.0/24", "dev": "eth0"},
+    {"type": "local", "dst": "198.51.100.2", "dev": "eth0"},
     {"type": "multicast", "dst": "ff00::/8", "dev": "eth0"},
     {"dst": "fe80::/64", "dev": "eth0"},
     {"type": "unreachable", "dst": "198.18.0.0/15"},
 ]
 ADDRESSES = [
-    {"ifname": "eth0", "addr_info": [{"local": "192.0.2.2", "prefixlen": 24, "scope": "global"}]},
+    {"ifname": "eth0", "addr_info": [{"local": "198.51.100.2", "prefixlen": 24, "scope": "global"}]},
     {"ifname": "tun9", "addr_info": [{"local": "198.18.1.77", "prefixlen": 32, "scope": "global"}]},
     {"ifname": "oz-x", "addr_info": [{"local": "198.18.0.1", "prefixlen": 24, "scope": "global"}]},
 ]
@@ -95,19 +95,19 @@ ADDRESSES = [
 def test_claims() -> None:
     claims = plan.parse_claims(ROUTES, ADDRESSES, {"oz-x": "ozone-lab:demo:network:control:main"})
     assert sorted(str(claim.net) for claim in claims) == [
-        "192.0.2.0/24",
-        "192.0.2.2/32",
+        "198.51.100.0/24",
+        "198.51.100.2/32",
         "198.18.0.0/24",
         "198.18.1.77/32",
     ]
 
 
 def test_every_overlap_is_reported_at_once(cloud: dict[str, Any]) -> None:
-    cloud["networks"]["external"]["subnets"]["main"] = {"cidr": "192.0.2.0/25", "gateway": "192.0.2.1"}
+    cloud["networks"]["external"]["subnets"]["main"] = {"cidr": "198.51.100.0/25", "gateway": "198.51.100.1"}
     claims = plan.parse_claims(ROUTES, ADDRESSES, {"oz-x": "ozone-lab:demo:network:control:main"})
     errors = plan.overlaps(plan.bridges(cloud), claims, "demo")
     assert len(errors) == 2
-    assert "networks.external.subnets.main: 192.0.2.0/25 overlaps the route 192.0.2.0/24" in errors[0]
+    assert "networks.external.subnets.main: 198.51.100.0/25 overlaps the route 198.51.100.0/24" in errors[0]
     assert "device tun9" in errors[1]
 
 
