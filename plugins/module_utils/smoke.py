@@ -392,6 +392,7 @@ class Smoke:
         What depends on something else goes first; what is refused is tried again until the time is over.
         """
         removed: dict[str, set[str]] = {}
+        leaving: set[str] = set()  # instances that have been told to go; the rest goes at once
         deadline = self.tools.clock() + self.options.clean_timeout
         while True:
             errors: list[str] = []
@@ -403,8 +404,12 @@ class Smoke:
                         continue
                     left += 1
                     removed.setdefault(kind, set()).add(str(thing.id))
+                    if thing.id in leaving:
+                        continue
                     try:
                         remove(thing)
+                        if kind == "server":
+                            leaving.add(thing.id)
                     except Exception as error:
                         errors.append(f"{kind} {label}: {error}")
                 if left and kind == "server":

@@ -95,10 +95,10 @@ ADDRESSES = [
 def test_claims() -> None:
     claims = plan.parse_claims(ROUTES, ADDRESSES, {"oz-x": "ozone-lab:demo:network:control:main"})
     assert sorted(str(claim.net) for claim in claims) == [
-        "198.51.100.0/24",
-        "198.51.100.2/32",
         "198.18.0.0/24",
         "198.18.1.77/32",
+        "198.51.100.0/24",
+        "198.51.100.2/32",
     ]
 
 

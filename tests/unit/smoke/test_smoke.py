@@ -45,7 +45,7 @@ class FakeCloud:
         self.lease = True
         self.calls: list[tuple[str, dict[str, Any]]] = []
         for kind in ("flavors", "images", "networks", "servers"):
-            self.make(kind, name="production")
+            self.make(kind, name="production", task_state=None)
 
     def make(self, kind: str, **values: Any) -> Any:
         identifier = f"{kind}-{next(self.numbers)}"
@@ -149,9 +149,17 @@ class FakeCloud:
 
     def delete_server(self, identifier: str) -> None:
         server = self.things["servers"][identifier]
-        if server.task_state == "deleting":
-            del self.things["servers"][identifier]
+        assert server.task_state != "deleting"
         server.task_state = "deleting"
+        self.polls[identifier] = 0
+
+    def servers(self, details: bool) -> list[Any]:
+        for server in list(self.things["servers"].values()):
+            if server.task_state == "deleting":
+                self.polls[server.id] += 1
+                if self.polls[server.id] > 2:
+                    del self.things["servers"][server.id]
+        return list(self.things["servers"].values())
 
     def delete_keypair(self, name: str) -> None:
         self.things["keypairs"] = {key: it for key, it in self.things["keypairs"].items() if it.name != name}
