@@ -22,6 +22,9 @@ PREFIX = "ozone-smoke-"
 READY = "ready"
 GUEST = re.compile(r"OZONE-GUEST (.*?)\s*$", re.MULTILINE)
 
+#: What an instance uses is removed when it is gone.
+USED_BY_SERVERS = ("port", "network", "security group")
+
 #: Lines of the console that a failure shows.
 TAIL = 25
 
@@ -396,13 +399,15 @@ class Smoke:
         deadline = self.tools.clock() + self.options.clean_timeout
         while True:
             errors: list[str] = []
-            left = 0
+            busy: set[str] = set()  # kinds of which something was still there
             for kind, found, remove in self._resources():
+                if "server" in busy and kind in USED_BY_SERVERS:
+                    continue
                 for thing in found():
                     label = str(getattr(thing, "description" if kind == "floating address" else "name", "") or "")
                     if not label.startswith(prefix):
                         continue
-                    left += 1
+                    busy.add(kind)
                     removed.setdefault(kind, set()).add(str(thing.id))
                     if thing.id in leaving:
                         continue
@@ -412,12 +417,10 @@ class Smoke:
                             leaving.add(thing.id)
                     except Exception as error:
                         errors.append(f"{kind} {label}: {error}")
-                if left and kind == "server":
-                    break  # what an instance uses is removed when it is gone
-            if not left:
+            if not busy:
                 return [f"{len(ids)} {kind}" for kind, ids in removed.items()]
             if self.tools.clock() >= deadline:
-                raise SmokeError("left behind: " + ("; ".join(errors) or f"{left} things"))
+                raise SmokeError("left behind: " + ("; ".join(errors) or ", ".join(sorted(busy))))
             self.tools.sleep(1)
 
     def _resources(self) -> list[tuple[str, Callable[[], Any], Callable[[Any], Any]]]:
