@@ -375,15 +375,15 @@ def test_the_action_needs_nothing_but_the_inventory(playbook: Callable[..., str]
     front_ends = {**CLOUD["front_ends"], "keystone_api": {"public": True, "port": secure.server.server_port}}
     for other in ("nova_api", "glance_api"):
         front_ends[other] = {**front_ends[other], "port": 8000}
-    vips = {"api_internal": "127.0.0.1", "api_public": "198.18.0.9"}
+    vips = {"api_internal": "198.18.0.9", "api_public": "127.0.0.1"}
     cloud = {**CLOUD, "state_dir": str(tmp_path / "state"), "front_ends": front_ends, "vips": vips}
     shown = playbook(PLAY, "--check", "--diff", ozone_cloud=cloud)
     assert "changed=1" in shown, shown
-    assert '+  url: "https://198.18.0.9:8000/v2.1"' in shown
+    assert '+  url: "https://127.0.0.1:8000/v2.1"' in shown
     assert writes(secure) == []
     shown = playbook(PLAY, "-vvv", "--diff", ozone_cloud=cloud)
     assert "changed=1" in shown, shown
-    assert secure.urls()["nova", "public"] == "https://198.18.0.9:8000/v2.1"
+    assert secure.urls()["nova", "public"] == "https://127.0.0.1:8000/v2.1"
     assert "Warning" not in shown, shown
     for password in secure.passwords.values():
         assert password not in shown
