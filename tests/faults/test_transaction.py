@@ -81,7 +81,7 @@ def test_a_full_disk_leaves_the_old_generation(cloud: Cloud) -> None:
         cloud.override("keystone", config={"keystone.conf": {"token": {"expiration": 7300}}})
         result = cloud.run("deploy")
         assert result.code != 0
-        assert "space" in result.output
+        assert "Make room" in result.output
         assert cloud.ssh(NODE, CURRENT) == generation
         assert cloud.answers(NODE, KEYSTONE)
     finally:

@@ -291,7 +291,15 @@ class Renderer:
             address, port = self._address_port(spec)
             path = self.context.cloud["front_ends"][spec["front_end"]].get("check") or "/"
             url = f"http://{oslo.host_port(address, port)}{path}"
-            health.append({"type": "http", "name": f"{name} answers", "url": url, "status": [200, 204, 300, 401]})
+            health.append(
+                {
+                    "type": "http",
+                    "name": f"{name} answers",
+                    "unit": f"ozone-{name}.service",
+                    "url": url,
+                    "status": [200, 204, 300, 401],
+                }
+            )
         return health + [cast(Health, item) for item in spec.get("health", [])]
 
     # -- the whole -----------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.generation.health 
     Wait,
     problems_now,
 )
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.journal import telling
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.masking import FileDiff, differences, mask
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.model import (
     STAGE,
@@ -51,14 +52,8 @@ from ansible_collections.ozone.openstack.plugins.module_utils.generation.revert 
 
 State = Literal["present", "staged", "absent", "previous", "validated", "finished"]
 
-#: Lines of a unit's journal that an error shows, and of how many units.
-JOURNAL_LINES = 40
+#: How many units' journals an error shows.
 JOURNAL_UNITS = 3
-
-#: What Podman itself says in a unit's journal about the life of a container: no help to anybody.
-PODMAN_NOISE = re.compile(
-    r" container (create|init|start|attach|died|remove|cleanup) | image pull |^conmon .* <nwarn>|^[0-9a-f]{64}$"
-)
 
 #: Where Podman installs the generator that makes units of quadlets.
 GENERATOR = "/usr/lib/systemd/system-generators/podman-system-generator"
@@ -517,11 +512,10 @@ class Transaction:
         """The last lines that units said since a time."""
         lines: list[str] = []
         for unit in list(dict.fromkeys(names))[:JOURNAL_UNITS]:
-            argv = ["journalctl", "--quiet", "--no-pager", "-o", "cat", f"--since=@{since}", "-n", "120", "-u", unit]
-            said = self.host.run(argv, CALL_TIMEOUT).out.splitlines()
-            kept = [line for line in said if line.strip() and not PODMAN_NOISE.search(line)]
+            argv = ["journalctl", "--quiet", "--no-pager", "-o", "cat", f"--since=@{since}", "-n", "500", "-u", unit]
+            kept = telling(self.host.run(argv, CALL_TIMEOUT).out.splitlines())
             if kept:
-                lines += [f"--- {unit}: the last lines of its journal", *kept[-JOURNAL_LINES:]]
+                lines += [f"--- {unit}: the last lines of its journal", *kept]
         return lines
 
     def _tidy(self, name: str) -> None:
