@@ -509,7 +509,7 @@ class Recorder:
         lines = [Line(""), Line(head, "failed"), Line(f"  {about}", "quiet")]
         lines += [Line(text, "failed") for text in wrap(explained, self.width)]
         if data.get("rolled_back"):
-            lines.append(Line("  Taken back: the previous generation serves again.", "changed"))
+            lines.append(Line("  The change was taken back on this node.", "changed"))
         return self._under_title([*lines, Line("")])
 
     def _unreachable(self, host: str, data: Mapping[str, Any]) -> list[Line]:
