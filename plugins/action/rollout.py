@@ -27,6 +27,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
         hostvars = variables["hostvars"]
         name = str(self._task.args["plans"])
         plans: dict[str, Any] = {}
+        refused = [
+            str(registered.get("msg", "failed"))
+            for node in services.cloud["nodes"]
+            if node["name"] in hostvars
+            and (registered := plain(hostvars[node["name"]].get(name) or {})).get("failed")
+            and not registered.get("unreachable")
+        ]
+        if refused:  # a node that does not answer is left out; one that cannot be used stops the run before any change
+            raise AnsibleActionFail("; ".join(refused))
         for host in variables["ansible_play_hosts"]:
             registered = plain(hostvars[host].get(name) or {})
             if "plan" not in registered:

@@ -200,3 +200,17 @@ def test_no_secret_is_shown_anywhere(cloud: Cloud) -> None:
         ).stdout
     )
     assert password not in cloud.ssh(NODE, "cat /proc/*/cmdline | tr '\\0' ' '")
+
+
+def test_an_unsupported_operating_system_is_refused_before_any_change(cloud: Cloud) -> None:
+    generation = cloud.ssh(NODE, CURRENT)
+    cloud.ssh(NODE, "sed s/^VERSION_ID=.*/VERSION_ID=99/ /usr/lib/os-release > /run/other")
+    cloud.ssh(NODE, "mount --bind /run/other /etc/os-release")
+    try:
+        cloud.override("keystone", config={"keystone.conf": {"token": {"expiration": 9300}}})
+        result = cloud.run("deploy")
+        assert result.code != 0
+        assert "debian 99, which is not supported (supported: debian 13)" in " ".join(result.output.split())
+        assert cloud.ssh(NODE, CURRENT) == generation
+    finally:
+        cloud.ssh(NODE, "umount /etc/os-release")

@@ -143,7 +143,7 @@ def test_a_failure_is_told_in_full_and_a_dead_node_is_listed(project: Path) -> N
     assert run.code == 4, run.out  # ansible-playbook's own: unreachable nodes outweigh failed ones
     assert "FAILED  keystone on node1, stage health" in run.out
     assert "  keystone_api[7]: cannot parse the option" in run.out
-    assert "the previous generation serves again" in run.out
+    assert "The change was taken back on this node" in run.out
     assert "dead cannot be reached" in run.out
     assert "Not reached\n  dead: " in run.out
     rows = [line.split() for line in run.out.splitlines() if line.startswith("keystone ")]

@@ -81,7 +81,7 @@ def test_a_rolled_back_change_shows_the_journal_and_says_so() -> None:
     told = texts(generation(run, "node1", failure, 61.0))
     assert "FAILED  keystone on node1, stage health" in told
     assert "      Nov 21 keystone_api[1]: boom" in told
-    assert "previous generation serves again" in told
+    assert "taken back on this node" in told
     run.finish(stats(node1=1), 61.0)
     data = run.report()
     assert data["status"] == "failed"
