@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -10,6 +11,9 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.plan import decide, removals, unsupported
 from ansible_collections.ozone.openstack.plugins.plugin_utils.service import Services
+
+#: Seconds by which a clock may differ before a run warns.
+MOST_SKEW = 5
 
 #: Operating systems that the roles were tested on (os-release(5): ID and VERSION_ID).
 SUPPORTED = {"debian": ["13"]}
@@ -27,6 +31,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
         variables = task_vars or {}
         services = Services(variables, self._templar, self._loader)
         only = [str(name) for name in self._task.args.get("only") or []]
+        unknown = sorted(set(only) - set(services.cloud["services"]))
+        if unknown:
+            raise AnsibleActionFail(
+                f"only: the cloud has no service {', '.join(unknown)} (it has {', '.join(services.cloud['services'])})"
+            )
         own = list(services.node["services"])
         names = [name for name in services.cloud["services"] if name in own and (not only or name in only)]
         wanted = {name: services.render(name)[0] for name in names}
@@ -39,6 +48,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
         refusal = unsupported(services.node["name"], probe["os"], SUPPORTED)
         if refusal:
             raise AnsibleActionFail(refusal)
+        skew = abs(int(probe["time"]) - time.time())
+        if skew > MOST_SKEW:
+            result.setdefault("warnings", []).append(
+                f"the clock of {services.node['name']} differs from that of the deployment host by {skew:.0f} s: "
+                "tokens and certificates depend on it"
+            )
         items = [decide(name, manifest, probe["services"].get(name)) for name, manifest in wanted.items()]
         if not only:
             items += removals(own, probe["services"])

@@ -50,13 +50,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
         components = services.meta(service).get("components", {})
         members = services.cloud["members"].get(service, {})
         front_ends = [spec for spec in services.cloud["front_ends"].values() if spec["service"] == service]
+        names = {component: [node["name"] for node in members.get(component, [])] for component in components}
+        rank: dict[str, int] = {}
+        for place, nodes in enumerate(names.values()):
+            for name in nodes:
+                rank.setdefault(name, place)
         return {
             "single": [
-                node["name"]
-                for component, rule in components.items()
-                if rule.get("one_at_a_time")
-                for node in members.get(component, [])
+                name for component, rule in components.items() if rule.get("one_at_a_time") for name in names[component]
             ],
-            "front_ends": bool(front_ends),
-            "members": max((len(nodes) for nodes in members.values()), default=0),
+            "rank": rank,
+            "behind_balancer": sorted({name for spec in front_ends for name in names[spec["component"]]}),
         }

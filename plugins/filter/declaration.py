@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.scale import scale_down_refusals
+from ansible_collections.ozone.openstack.plugins.module_utils.services.haproxy import checks
 from ansible_collections.ozone.openstack.plugins.module_utils.services.keystone import key_files
 from ansible_collections.ozone.openstack.plugins.module_utils.services.ovn import chassis, cloud_remotes
 
@@ -17,6 +18,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Filters by name."""
         return {
+            "front_end_checks": checks,
             "key_files": key_files,
             "ovn_chassis": chassis,
             "ovn_remotes": cloud_remotes,

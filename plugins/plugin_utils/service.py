@@ -83,6 +83,11 @@ class Services:
         if not index.exists():
             return {}
         images: dict[str, Any] = json.loads(index.read_text(encoding="utf-8"))
+        pushed = index.with_name("pushed.json")
+        if pushed.exists():  # nodes that do not share the store of this host pull from where the images were pushed
+            references = {entry["id"]: entry["reference"] for entry in json.loads(pushed.read_text()).values()}
+            for image in images.values():
+                image["name"] = references.get(image["id"], image["name"])
         return images
 
     def _lookup(self, plugin: str, name: str, **options: str) -> Any:

@@ -49,3 +49,6 @@ def test_a_file_edited_by_hand_is_reported_and_put_back(standalone: Cloud) -> No
     result = standalone.run("validate")
     assert result.code != 0
     assert "/etc/memcached.conf" in result.output
+    assert standalone.run("deploy").code == 0
+    assert "by hand" not in standalone.ssh(node, "cat /etc/memcached.conf")
+    assert standalone.run("validate").code == 0

@@ -51,7 +51,7 @@ def test_a_value_that_the_service_rejects_is_taken_back(cloud: Cloud) -> None:
     assert result.code != 0
     assert "carrier-pigeon" in result.output, "the log of the container explains the failure"
     assert cloud.ssh(NODE, CURRENT) == generation
-    assert cloud.answers(NODE, KEYSTONE)
+    await_true("keystone answers", lambda: cloud.answers(NODE, KEYSTONE), 10)
     after = cloud.started(NODE)
     assert {name for name in after if after[name] != before[name]} <= {"keystone_api"}
 
@@ -65,7 +65,7 @@ def test_an_image_whose_process_dies_is_taken_back(cloud: Cloud) -> None:
     assert result.code != 0
     assert "keystone" in result.output
     assert cloud.ssh(NODE, CURRENT) == generation
-    assert cloud.answers(NODE, KEYSTONE)
+    await_true("keystone answers", lambda: cloud.answers(NODE, KEYSTONE), 10)
 
 
 def test_a_full_disk_leaves_the_old_generation(cloud: Cloud) -> None:
@@ -83,7 +83,7 @@ def test_a_full_disk_leaves_the_old_generation(cloud: Cloud) -> None:
         assert result.code != 0
         assert "Make room" in result.output
         assert cloud.ssh(NODE, CURRENT) == generation
-        assert cloud.answers(NODE, KEYSTONE)
+        await_true("keystone answers", lambda: cloud.answers(NODE, KEYSTONE), 10)
     finally:
         cloud.ssh(NODE, f"umount -l {place}")
 
@@ -144,7 +144,7 @@ def test_a_rollback_returns_to_the_previous_generation(cloud: Cloud) -> None:
     assert cloud.run("deploy").code == 0
     assert cloud.run("rollback", "-e", "ozone_service=keystone").code == 0
     assert cloud.ssh(NODE, CURRENT) == generation
-    assert cloud.answers(NODE, KEYSTONE)
+    await_true("keystone answers", lambda: cloud.answers(NODE, KEYSTONE), 10)
 
 
 @pytest.mark.parametrize("verb", ["deploy", "plan"])

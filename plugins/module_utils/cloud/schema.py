@@ -108,9 +108,19 @@ ANY_NAME: Schema = {"minLength": 1, "rule": "not empty"}
 
 _ADDRESS: Schema = {"type": "string", "format": "address", "rule": "an IP address without prefix length"}
 _VALUE: Schema = {
-    "type": ["string", "number", "boolean", "null", "array"],
+    "type": ["string", "number", "boolean", "null", "array", "object"],
     "items": {"type": ["string", "number", "boolean"]},
-    "description": "A text, number, truth value or list of them; null leaves the option to the service's default.",
+    "properties": {
+        "multi": {
+            "type": "array",
+            "items": {"type": ["string", "number", "boolean"], "description": "One value."},
+            "description": "Values of an option that may be repeated, one line each.",
+        }
+    },
+    "required": ["multi"],
+    "additionalProperties": False,
+    "description": "A text, number, truth value or list of them; `{multi: [...]}` repeats the option, one line each; "
+    "null leaves the option to the service's default.",
 }
 
 CONTAINER_OVERRIDE = _object(

@@ -33,6 +33,7 @@ class Wave(TypedDict):
     hosts: list[str]
     bootstrap: str
     drain: bool
+    joining: bool
 
 
 def _verdict(wanted_digest: str, actual: Mapping[str, Any]) -> tuple[Verb, str]:
@@ -94,12 +95,16 @@ def unsupported(node: str, os: Mapping[str, str], supported: Mapping[str, Sequen
     return f"{node} runs {os.get('id', '?')} {os.get('version_id', '?')}, which is not supported (supported: {names})"
 
 
-def _rolling(hosts: Sequence[str], single: Collection[str]) -> list[list[str]]:
-    """Members that may only change alone, one by one; the others a canary first, then batches of a quarter."""
-    alone = [[host] for host in hosts if host in single]
-    others = [host for host in hosts if host not in single]
+def _rolling(hosts: Sequence[str], single: Collection[str], lead: str) -> list[list[str]]:
+    """The node that does what is done once first; members that may only change alone, one by one; then the others, a
+    canary and then batches of a quarter.
+    """
+    rest = [host for host in hosts if host != lead]
+    alone = [[host] for host in rest if host in single]
+    others = [host for host in rest if host not in single]
     size = max(1, len(others) // 4)
-    return [*alone, others[:1], *(others[start : start + size] for start in range(1, len(others), size))]
+    batches = [others[start : start + size] for start in range(1, len(others), size)]
+    return [[lead] if lead in hosts else [], *alone, others[:1], *batches]
 
 
 def _joining(hosts: Sequence[str], single: Collection[str], lead: str) -> list[list[str]]:
@@ -122,7 +127,8 @@ def rollout(
 
     :param order: services in start order.
     :param plans: host -> what it needs; hosts in the order of cloud.yml.
-    :param rules: service -> ``{"single": [nodes that may only change alone], "front_ends": bool, "members": int}``.
+    :param rules: service -> ``{"single": [nodes that may only change alone], "rank": {node: place of its first
+        component}, "behind_balancer": [nodes that are members of a front end]}``.
     """
     waves: list[Wave] = []
     for service in order:
@@ -131,17 +137,27 @@ def rollout(
         if not todo:
             continue
         rule = rules.get(service, {})
-        single = set(rule.get("single", []))
+        single, rank = set(rule.get("single", [])), rule.get("rank", {})
+        todo.sort(key=lambda host: rank.get(host, 0))
         applied = {item["applied_cluster"] for item in items.values()}
-        lead = next((host for host in todo if items[host]["cluster"] not in applied | {""}), "")
-        drain = bool(rule.get("front_ends")) and int(rule.get("members", 1)) > 1
-        changing = _rolling([host for host in todo if items[host]["action"] != "new"], single)
+        fresh = [host for host in todo if items[host]["cluster"] not in applied | {""}]
+        # The new schema is brought in by a member that serves already, rather than by one that joins.
+        lead = next((host for host in fresh if items[host]["action"] != "new"), fresh[0] if fresh else "")
+        changing = _rolling([host for host in todo if items[host]["action"] != "new"], single, lead)
         joining = _joining([host for host in todo if items[host]["action"] == "new"], single, lead)
-        for hosts, draining in [*((hosts, drain) for hosts in changing), *((hosts, False) for hosts in joining)]:
+        groups = [*((hosts, False) for hosts in changing), *((hosts, True) for hosts in joining)]
+        for hosts, new in groups:
             if hosts:
-                bootstrap = lead if lead in hosts else ""
+                behind = rule.get("behind_balancer", [])
                 waves.append(
-                    {"service": service, "action": "deploy", "hosts": hosts, "bootstrap": bootstrap, "drain": draining}
+                    {
+                        "service": service,
+                        "action": "deploy",
+                        "hosts": hosts,
+                        "bootstrap": lead if lead in hosts else "",
+                        "drain": not new and len(behind) > 1 and set(hosts) <= set(behind),
+                        "joining": new,
+                    }
                 )
     gone = {item["service"] for plan in plans.values() for item in plan if item["action"] == "remove"}
     for service in [*reversed([name for name in order if name in gone]), *sorted(gone - set(order))]:
@@ -150,5 +166,14 @@ def rollout(
             for host, plan in plans.items()
             if any(item["service"] == service and item["action"] == "remove" for item in plan)
         ]
-        waves.append({"service": service, "action": "remove", "hosts": hosts, "bootstrap": "", "drain": False})
+        waves.append(
+            {
+                "service": service,
+                "action": "remove",
+                "hosts": hosts,
+                "bootstrap": "",
+                "drain": False,
+                "joining": False,
+            }
+        )
     return waves

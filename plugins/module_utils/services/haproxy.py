@@ -12,6 +12,9 @@ from ansible_collections.ozone.openstack.plugins.module_utils.generation.oslo im
 CERTIFICATE = "/etc/haproxy/ozone.pem"
 SOCKET = "/run/haproxy/admin.sock"
 
+#: A member that comes back serves again within two seconds; one that goes is left out after as many.
+_CHECK = "check inter 2s fastinter 500ms downinter 1s rise 2 fall 3"
+
 _HEAD = """# Made by Ozone.
 global
     log /dev/log local0
@@ -45,13 +48,9 @@ def certificate(context: Context) -> str:
 
 def _front_end(name: str, spec: Mapping[str, Any], context: Context) -> list[str]:
     tcp = spec["mode"] == "tcp"
-    if tcp:
-        addresses = [context.database_address()]
-    else:
-        vips = context.cloud["vips"]
-        addresses = sorted({vips["api_internal"], *([vips["api_public"]] if spec.get("public") else [])})
+    binds = [context.database_address()] if tcp else addresses(spec, context.cloud)
     lines = [f"listen {name}", f"    mode {spec['mode']}"]
-    for address in addresses:
+    for address in binds:
         tls = "" if tcp else f" ssl crt {CERTIFICATE} alpn http/1.1"
         lines.append(f"    bind {host_port(address, int(spec['port']))}{tls}")
     if tcp:
@@ -70,8 +69,30 @@ def _front_end(name: str, spec: Mapping[str, Any], context: Context) -> list[str
     for position, member in enumerate(context.members(spec["service"], spec["component"])):
         backup = " backup" if spec.get("single_writer") and position else ""
         target = host_port(member["addresses"][network], int(spec["backend_port"]))
-        lines.append(f"    server {member['name']} {target} check inter 2s rise 2 fall 3{backup}")
+        lines.append(f"    server {member['name']} {target} {_CHECK}{backup}")
     return lines
+
+
+def addresses(spec: Mapping[str, Any], cloud: Mapping[str, Any]) -> list[str]:
+    """The virtual addresses of an HTTP front end."""
+    vips = cloud["vips"]
+    return sorted({vips["api_internal"], *([vips["api_public"]] if spec.get("public") else [])})
+
+
+def checks(cloud: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A health check for each address of each HTTP front end: a reload that cannot bind keeps the old ones."""
+    return [
+        {
+            "type": "tcp",
+            "name": f"{name} answers at {address}",
+            "unit": "haproxy.service",
+            "host": address,
+            "port": int(spec["port"]),
+        }
+        for name, spec in sorted(cloud["front_ends"].items())
+        if spec["mode"] != "tcp"
+        for address in addresses(spec, cloud)
+    ]
 
 
 def config(context: Context, max_connections: int = 8000) -> str:

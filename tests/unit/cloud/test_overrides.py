@@ -98,8 +98,8 @@ REFUSED = [
     (("overrides",), {"web": {"config": {"web.conf": {"a]b": {}}}}}, "is not a possible name (the name of a section"),
     (
         ("overrides",),
-        {"web": {"config": {"web.conf": {"api": {"x": {"y": 1}}}}}},
-        "must be a text or a number or true or false or null or a list, not a mapping",
+        {"web": {"config": {"web.conf": {"api": {"x": {}}}}}},
+        "the key multi is missing",
     ),
 ]
 

@@ -57,7 +57,7 @@ def _plan(action: str, cluster: str = "c1", applied: str = "c1", service: str = 
 
 
 def _waves(plans: dict[str, Any], **rule: Any) -> list[tuple[list[str], str, bool]]:
-    waves = rollout(["keystone"], plans, {"keystone": {"members": 3, **rule}})
+    waves = rollout(["keystone"], plans, {"keystone": rule})
     return [(wave["hosts"], wave["bootstrap"], wave["drain"]) for wave in waves]
 
 
@@ -67,7 +67,7 @@ def test_nothing_to_do_is_no_wave() -> None:
 
 def test_first_deployment_bootstraps_on_one_node_then_the_others_at_once() -> None:
     plans = {host: _plan("new") for host in "abc"}
-    assert _waves(plans, front_ends=True) == [(["a"], "a", False), (["b", "c"], "", False)]
+    assert _waves(plans, behind_balancer=["a", "b", "c"]) == [(["a"], "a", False), (["b", "c"], "", False)]
 
 
 def test_first_deployment_of_a_quorum_service_is_one_by_one() -> None:
@@ -77,13 +77,13 @@ def test_first_deployment_of_a_quorum_service_is_one_by_one() -> None:
 
 def test_a_change_goes_canary_first_and_drained() -> None:
     plans = {host: _plan("change") for host in "abcdefghi"}
-    waves = _waves(plans, front_ends=True)
+    waves = _waves(plans, behind_balancer="abcdefghi")
     assert [hosts for hosts, _, _ in waves] == [["a"], ["b", "c"], ["d", "e"], ["f", "g"], ["h", "i"]]
     assert all(drain for _, _, drain in waves)
 
 
 def test_a_single_member_is_never_drained() -> None:
-    assert _waves({"a": _plan("change")}, front_ends=True, members=1) == [(["a"], "", False)]
+    assert _waves({"a": _plan("change")}, behind_balancer=["a"]) == [(["a"], "", False)]
 
 
 def test_a_new_schema_is_brought_in_once_by_the_first_node_that_changes() -> None:
@@ -110,9 +110,20 @@ def test_removals_come_last_and_in_reverse_order() -> None:
 )
 def test_every_node_that_differs_is_in_exactly_one_wave(actions: dict[str, str], single: bool) -> None:
     plans = {host: _plan(action) for host, action in actions.items()}
-    waves = _waves(plans, single="abcdefgh" if single else "", front_ends=True)
+    waves = _waves(plans, single="abcdefgh" if single else "")
     changed = sorted(host for hosts, _, _ in waves for host in hosts)
     assert changed == sorted(host for host, action in actions.items() if action != "unchanged")
     if single:
         assert all(len(hosts) == 1 for hosts, _, _ in waves)
     assert sum(bool(bootstrap) for _, bootstrap, _ in waves) == (1 if set(actions.values()) == {"new"} else 0)
+
+
+def test_the_control_plane_changes_before_what_depends_on_it() -> None:
+    plans = {"compute": _plan("change", cluster=""), "control": _plan("change", cluster="c2")}
+    waves = _waves(plans, rank={"control": 0, "compute": 1}, behind_balancer=["control"])
+    assert waves == [(["control"], "control", False), (["compute"], "", False)]
+
+
+def test_a_member_that_serves_brings_in_the_schema_rather_than_a_new_one() -> None:
+    plans = {"new": _plan("new", cluster="c2"), "old": _plan("change", cluster="c2")}
+    assert _waves(plans) == [(["old"], "old", False), (["new"], "", False)]
