@@ -77,7 +77,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class OvsSetting:
-    """A column that an operator sets in ``ovs_options`` or ``ovs_extra``: ``set <table> <record> <column>[:<key>]=<value>``."""
+    """A column that an operator sets in ``ovs_options`` or ``ovs_extra``.
+
+    As in ``set <table> <record> <column>[:<key>]=<value>`` of ovs-vsctl(8).
+    """
 
     table: Literal["Bridge", "Port", "Interface"]
     record: str
@@ -128,7 +131,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Config:
-    """A checked configuration. ``devices`` are all of them, members before their masters, ``tables``: name -> number."""
+    """A checked configuration. ``devices``: all of them, members before their masters; ``tables``: name -> number."""
 
     devices: tuple[Device, ...]
     tables: Mapping[str, int] = field(default_factory=dict)
@@ -158,7 +161,7 @@ class NetworkError(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-# --- what a node is, and what goes there: plain data -------------------------------------------------------------------
+# What a node is, and what goes there: plain data.
 
 
 class Nic(TypedDict):
@@ -202,7 +205,7 @@ class OvsRow(TypedDict):
     """A row of Open_vSwitch as it shall be: of table Bridge, Port or Interface.
 
     ``columns``: column -> value; a text for a scalar, a sorted list for a set, a mapping for a map. Only what is named
-    is compared and written; every row that is written also gets ``external_ids:ozone-network=true``, which makes it ours.
+    is compared and written; a row that is written also gets ``external_ids:ozone-network=true``, which makes it ours.
     ``parent``: bridge of a port, port of an interface; "" for a bridge.
     """
 
@@ -213,7 +216,7 @@ class OvsRow(TypedDict):
 
 
 class RouteWanted(TypedDict):
-    """A route to look for: ``destination`` "default" or a network, ``gateway`` "" when on the link, ``table`` a number."""
+    """A route to look for: ``destination`` "default" or a network; ``gateway`` "" for one on the link."""
 
     destination: str
     gateway: str
@@ -222,9 +225,12 @@ class RouteWanted(TypedDict):
 
 
 class LinkWanted(TypedDict):
-    """What has to be true of a link after a change. ``members``: kernel names of those that exist; ``missing``: of a
-    bond or a bridge, as written, those that do not. ``virtual``: made by us, so removing it from the configuration
-    removes the device. ``physical``: names of the NICs whose carrier it depends on, down through bonds and bridges."""
+    """What has to be true of a link after a change.
+
+    ``members``: kernel names of those that exist; ``missing``: of a bond or a bridge, as written, those that do not.
+    ``virtual``: made by us, so removing it from the configuration removes the device. ``physical``: names of the NICs
+    whose carrier it depends on, down through bonds and bridges.
+    """
 
     name: str
     kind: Kind
@@ -273,7 +279,7 @@ class LinkSeen(TypedDict):
 
 
 class RouteSeen(TypedDict):
-    """A route of the kernel (all tables but ``local``): ``protocol`` tells whose it is ("static", "kernel", "bgp", ...)."""
+    """A route of the kernel, of all tables but ``local``. ``protocol`` tells whose it is: static, kernel, bgp, ..."""
 
     destination: str
     gateway: str
@@ -294,10 +300,11 @@ class Source(TypedDict):
 class Observed(TypedDict):
     """What is on the node now. ``active``: the ``Wanted`` that was confirmed last, or None.
 
-    ``files``: by path every file below OWNED that is ours, with its text. ``ovs``: rows tagged as ours, and untagged rows
-    of the same table and name as some that may be wanted; None when ovsdb-server does not answer, ``ovs_error`` says
-    why. ``pending``: id of a change that waits for its confirmation. ``sources``: of DHCP and router advertisements.
-    ``foreign``: files of other network software that a change has to move away, path -> text, with the units to disable.
+    ``files``: by path every file below OWNED that is ours, with its text. ``ovs``: all rows of
+    the three tables, whose tag is in their external_ids; None when ovsdb-server does not answer, ``ovs_error`` says why.
+    ``pending``: id of a change that waits for its confirmation. ``sources``: of DHCP and router advertisements.
+    ``foreign``: files of other network software that a change has to move away, path -> text; ``foreign_units``: its
+    units, to be disabled. ``networkd``: whether it runs.
     """
 
     nics: list[Nic]
@@ -320,7 +327,7 @@ class Steps(TypedDict):
     """One direction of a change, carried out by ``tool.py`` in the order of the keys. Carrying it out twice is once.
 
     ``disable``/``enable``: units (never stopped). ``files``: path -> what it shall be, None: absent.
-    ``delete``: links to delete first. ``ovs``: ONE transaction, arguments of ovs-vsctl after its options; ``ovs_timeout``.
+    ``delete``: links to delete first. ``ovs``: ONE transaction, the arguments of ovs-vsctl after its options.
     ``udev``: links whose .link file has to be applied. ``reload``: whether networkd reads its files again (and makes
     netdevs); ``reconfigure``: links to be configured anew although their files did not change. ``commands``: ip(8)
     calls that put back what no file describes (the way back to ifupdown); each may fail without harm to the next.
