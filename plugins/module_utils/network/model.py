@@ -301,7 +301,7 @@ class Observed(TypedDict):
     """What is on the node now. ``active``: the ``Wanted`` that was confirmed last, or None.
 
     ``files``: by path every file below OWNED that is ours, with its text. ``ovs``: all rows of
-    the three tables, whose tag is in their external_ids; None when ovsdb-server does not answer, ``ovs_error`` says why.
+    the three tables, whose tag is in their external_ids; None when ovsdb-server does not answer: ``ovs_error`` says so.
     ``pending``: id of a change that waits for its confirmation. ``sources``: of DHCP and router advertisements.
     ``foreign``: files of other network software that a change has to move away, path -> text; ``foreign_units``: its
     units, to be disabled. ``networkd``: whether it runs.
