@@ -8,12 +8,18 @@ Every check looks at all of the file, so that one run names every mistake. What 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.ozone.openstack.plugins.module_utils.cloud import addresses, catalogue, overrides, schema
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud import (
+    addresses,
+    catalogue,
+    networking,
+    overrides,
+    schema,
+)
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.catalogue import Catalogue, Service
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import (
     CloudError,
@@ -38,13 +44,15 @@ BALANCED = ("api_internal", "api_public", "database")
 
 @dataclass(frozen=True)
 class Subnet:
-    """The subnet of a network at a site."""
+    """The subnet of a network at a site. ``routes`` are objects of os-net-config."""
 
     cidr: Block
     gateway: str | None
     host: str | None
     pool: tuple[str, str] | None
     floating: tuple[str, str] | None
+    vlan: int | None = None
+    routes: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,8 @@ class Network:
     name: str
     mtu: int
     subnets: Mapping[str, Subnet]
+    vlan: int | None = None
+    default_route: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,8 @@ class Node:
     """A node. ``services`` maps a service to the components that it runs.
 
     ``networks`` and all that follows from them are in the order of the definition; ``addresses`` are all of them, given
-    or allocated, by network.
+    or allocated, by network. ``network_config`` is the name of its template, or empty; ``interfaces`` lacks a network
+    whose interface only the node can name.
     """
 
     name: str
@@ -73,6 +84,9 @@ class Node:
     networks: list[str]
     interfaces: Mapping[str, str]
     addresses: Mapping[str, str]
+    network_config: str = ""
+    nics: Mapping[str, str] = field(default_factory=dict)
+    dhcp_allowed: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -104,8 +118,12 @@ class _Plan:
     networks: dict[str, list[str]] = field(default_factory=dict)
     #: Profiles whose list of services has mistakes: what is missing there may be meant to be there.
     incomplete: set[str] = field(default_factory=set)
+    #: Networks that can be relied on.
+    known: dict[str, Network] = field(default_factory=dict)
     #: node -> network -> address
     addresses: dict[str, dict[str, str]] = field(default_factory=dict)
+    #: node -> what decides over its network configuration; without an entry it has none
+    uses: dict[str, networking.Use] = field(default_factory=dict)
 
 
 def load(
@@ -181,7 +199,7 @@ class _Checks:
         self.file = file
         self.problems: list[Problem] = []
         self.plan = _Plan()
-        self.names = {key: self._names(key) for key in ("sites", "networks", "profiles", "nodes")}
+        self.names = {key: self._names(key) for key in ("sites", "networks", "network_configs", "profiles", "nodes")}
         #: Subnets that can be relied on: (network, site) -> subnet
         self.subnets: dict[tuple[str, str], Subnet] = {}
         self.used: dict[tuple[str, str], dict[Address, str]] = {}
@@ -204,7 +222,9 @@ class _Checks:
         if not isinstance(name, str) or name in self.names[kind]:
             return isinstance(name, str)
         if self.names[kind]:
-            self.add(path, f"unknown {kind[:-1]} {name}", did_you_mean(name, self.names[kind]))
+            self.add(path, f"unknown {kind[:-1].replace('_', ' ')} {name}", did_you_mean(name, self.names[kind]))
+        elif kind == "network_configs" and "network_configs" not in self.document.data:
+            self.add(path, f"unknown network config {name}", f"add it: `network_configs: {{{name}: [...]}}`")
         return False
 
     def run(self, releases: set[str]) -> _Plan:
@@ -219,6 +239,7 @@ class _Checks:
         self.check_nodes()
         self.check_vips()
         self.allocate()
+        self.check_network_configs()
         if self.known:
             self.check_services(self.known)
             services = None if self.unsure() else self.plan.services
@@ -243,12 +264,40 @@ class _Checks:
                     self.single(path, data, block, "host"),
                     self.range(path, data, block, "pool"),
                     self.range(path, data, block, "floating"),
+                    data.get("vlan"),
+                    self.routes(path, data, block),
                 )
                 self.subnets[name, site] = subnet
+                if network.get("default_route") and not data.get("gateway"):
+                    message = f"the network {name} has the default route, and no gateway at the site {site}"
+                    self.add(path, message, "add `gateway`, or remove `default_route`")
                 self.check_ranges(path, subnet)
                 if subnet.floating and external not in (None, name):
                     remedy = f"only the network of external traffic ({external}) has them"
                     self.add((*path, "floating"), "floating addresses on a network without external traffic", remedy)
+
+    def routes(self, path: Path_, data: Mapping[str, Any], block: Block) -> list[Mapping[str, Any]]:
+        """The static routes of a subnet."""
+        found: list[Mapping[str, Any]] = []
+        for index, route in enumerate(data.get("routes", [])):
+            if not route or not {"destination", "next_hop"} <= set(route):
+                continue  # the schema has refused it
+            here: Path_ = (*path, "routes", index)
+            if not self.inside((*here, "next_hop"), route["next_hop"], block):
+                continue
+            target = schema.network(route["destination"])
+            same = [other for other in found if other["destination"] == str(target)]
+            if target.version != block.version:
+                self.add(here, f"{target} and {block} are of different IP versions", "use a router of the same version")
+            elif target.prefixlen == 0:
+                self.add(here, "this is a default route", "say `default_route: true` at the network instead")
+            elif target.subnet_of(block):  # type: ignore[arg-type]  # of the same version
+                self.add(here, f"{target} is part of the subnet itself", "remove the route")
+            elif any(other.get("table") == route.get("table") for other in same):
+                self.add(here, f"there is a route to {target} already", "keep one of them")
+            else:
+                found.append({**route, "destination": str(target)})
+        return found
 
     def single(self, path: Path_, data: Mapping[str, Any], block: Block, key: str) -> str | None:
         """An address of the subnet itself."""
@@ -327,7 +376,10 @@ class _Checks:
                 self.reference("networks", (*path, "networks", index), name)
             wanted = set(self.names["networks"] if names is None else names)
             self.plan.networks[profile] = [name for name in self.names["networks"] if name in wanted]
-            self.check_interfaces(path, profile, data.get("interfaces", {}))
+            template = data.get("network_config")
+            if template is not None:
+                self.reference("network_configs", (*path, "network_config"), template)
+            self.check_interfaces(path, profile, data.get("interfaces", {}), template)
 
     def services(self, path: Path_, entries: list[Any]) -> dict[str, list[str]]:
         """The services and components that a list of a profile names."""
@@ -355,14 +407,16 @@ class _Checks:
             found[name] = [part for part in parts if wanted is None or part in wanted]
         return found
 
-    def check_interfaces(self, path: Path_, profile: str, given: Mapping[str, str]) -> None:
-        """Names of interfaces that a profile or a node gives: known networks, and each name once."""
+    def check_interfaces(self, path: Path_, profile: str, given: Mapping[str, str], template: str | None) -> None:
+        """Names of interfaces that a profile or a node gives: known networks, and without a template each name once."""
         networks = self.plan.networks.get(profile, self.names["networks"])
         for network in given:
             here = (*path, "interfaces", network)
             if self.reference("networks", here, network) and network not in networks:
                 message = f"the profile {profile} is not connected to the network {network}"
                 self.add(here, message, "add it to `networks` of the profile")
+        if template is not None:
+            return
         above = self.section("profiles").get(profile, {}).get("interfaces", {})
         owner: dict[str, str] = {}
         for network, nic in interfaces(networks, {**above, **given}).items():
@@ -386,9 +440,31 @@ class _Checks:
                 self.reference("sites", (*path, "site"), site)
             elif len(self.names["sites"]) > 1:
                 self.add(path, "there are several sites", f"say where the node is: `site: {self.names['sites'][0]}`")
+            template = self.template(data)
+            if "network_config" in data:
+                self.reference("network_configs", (*path, "network_config"), template)
             if "interfaces" in data:
-                self.check_interfaces(path, str(profile), data["interfaces"])
+                self.check_interfaces(path, str(profile), data["interfaces"], template)
+            if template is None:
+                for key in ("nics", "dhcp_allowed"):
+                    if key in data:
+                        self.add((*path, key), f"{key} without a network configuration", "add `network_config`")
+            self.check_nics((*path, "nics"), data.get("nics", {}))
             self.check_fixed(name, data, site)
+
+    def template(self, data: Mapping[str, Any]) -> str | None:
+        """The template of a node's network configuration: its own, else that of its profile."""
+        profile = self.section("profiles").get(str(data.get("profile")), {})
+        name = data.get("network_config", profile.get("network_config"))
+        return None if name is None else str(name)
+
+    def check_nics(self, path: Path_, nics: Mapping[str, str]) -> None:
+        """Each NIC has one name."""
+        owner: dict[str, str] = {}
+        for alias, nic in nics.items():
+            other = owner.setdefault(nic.lower(), alias)
+            if other != alias:
+                self.add((*path, alias), f"{nic} is called {other} already", "give each NIC one name")
 
     def site(self, data: Mapping[str, Any]) -> str:
         return str(data.get("site", self.names["sites"][0] if self.names["sites"] else ""))
@@ -526,6 +602,55 @@ class _Checks:
                 message + (", ..." if len(without) > 5 else ""),
                 "widen the pool, or give fixed addresses outside of it",
             )
+
+    # Network configurations -------------------------------------------------------------------------------------------
+
+    def check_network_configs(self) -> None:
+        """Templates by themselves, and as the nodes use them: each kind of use once."""
+        for name, network in self.section("networks").items():
+            subnets = {site: subnet for (owner, site), subnet in self.subnets.items() if owner == name}
+            self.plan.known[name] = Network(
+                name, network.get("mtu", 1500), subnets, network.get("vlan"), network.get("default_route", False)
+            )
+        templates = self.section("network_configs")
+        good = set()
+        for name, template in templates.items():
+            if None not in template:
+                found = networking.check_template(self.document, name, template, self.names["networks"])
+                self.problems += found
+                good |= set() if found else {name}
+        checked: set[networking.Use] = set()
+        for name, data in self.section("nodes").items():
+            use = self.use(name, data)
+            if use is None:
+                continue
+            self.plan.uses[name] = use
+            if use.template in good and use not in checked:
+                checked.add(use)
+                given = self.plan.addresses[name]
+                traffic = self.section("traffic")
+                self.problems += networking.check_use(
+                    self.document, use, templates[use.template], self.plan.known, given, traffic
+                )
+        self.problems = list(dict.fromkeys(self.problems))
+
+    def use(self, name: str, data: Mapping[str, Any]) -> networking.Use | None:
+        """How a node uses a template; None where it has none, or where other mistakes leave that open."""
+        template, profile = self.template(data), self.section("profiles").get(str(data.get("profile")))
+        if template is None or profile is None or self.site(data) not in self.names["sites"]:
+            return None
+        given = {**profile.get("interfaces", {}), **data.get("interfaces", {})}
+        connected = self.plan.networks[str(data["profile"])]
+        return networking.Use(
+            template=template,
+            profile=str(data["profile"]),
+            site=self.site(data),
+            networks=tuple(connected),
+            addressed=tuple(network for network in connected if network in self.plan.addresses[name]),
+            nics=tuple(data.get("nics", {}).items()),
+            dhcp_allowed=tuple(data.get("dhcp_allowed", profile.get("dhcp_allowed", ()))),
+            interfaces=tuple(given.items()),
+        )
 
     # Services ---------------------------------------------------------------------------------------------------------
 
@@ -728,31 +853,21 @@ def _entry(service: str, component: str | None) -> str:
 def _build(document: Document, file: Path, plan: _Plan) -> Cloud:
     """The typed definition of a document without mistakes."""
     data = document.data
-    networks = {
-        name: Network(
-            name,
-            network.get("mtu", 1500),
-            {
-                site: Subnet(
-                    schema.network(subnet["cidr"]),
-                    subnet.get("gateway"),
-                    subnet.get("host"),
-                    tuple(subnet["pool"]) if "pool" in subnet else None,
-                    tuple(subnet["floating"]) if "floating" in subnet else None,
-                )
-                for site, subnet in network["subnets"].items()
-            },
-        )
-        for name, network in data["networks"].items()
-    }
     nodes: dict[str, Node] = {}
     shared: dict[str, dict[str, str]] = {}
+    facts = {site: networking.facts(plan.known, site) for site in data["sites"]}
     for name, node in data["nodes"].items():
         profile = node["profile"]
         connected = plan.networks[profile]
         if profile not in shared:
             shared[profile] = interfaces(connected, data["profiles"][profile].get("interfaces", {}))
         own = node.get("interfaces")
+        use = plan.uses.get(name)
+        if use is None:
+            named = {**shared[profile], **own} if own else shared[profile]
+        else:
+            derived = networking.interfaces(data["network_configs"][use.template], facts[use.site], dict(use.nics))
+            named = {**dict(use.interfaces), **derived}
         nodes[name] = Node(
             name=name,
             profile=profile,
@@ -761,10 +876,13 @@ def _build(document: Document, file: Path, plan: _Plan) -> Cloud:
             provisioned=node.get("provisioned", True),
             services=plan.services[profile],
             networks=connected,
-            interfaces={**shared[profile], **own} if own else shared[profile],
+            interfaces=named,
             addresses={
                 network: plan.addresses[name][network] for network in connected if network in plan.addresses[name]
             },
+            network_config=use.template if use else "",
+            nics=dict(use.nics) if use else {},
+            dhcp_allowed=use.dhcp_allowed if use else (),
         )
     return Cloud(
         file=file,
@@ -773,7 +891,7 @@ def _build(document: Document, file: Path, plan: _Plan) -> Cloud:
         region=data.get("region", "RegionOne"),
         domain=data["domain"],
         sites=list(data["sites"]),
-        networks=networks,
+        networks=plan.known,
         traffic=data["traffic"],
         profiles=list(data["profiles"]),
         nodes=nodes,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.ozone.openstack.plugins.module_utils.cloud import overrides
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud import networking, overrides
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.catalogue import MAIN, Catalogue
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.definition import (
     BALANCED,
@@ -211,6 +211,7 @@ def _hosts(cloud: Cloud, order: list[str]) -> dict[str, Variables]:
         for name, network in cloud.networks.items()
         for site, subnet in network.subnets.items()
     }
+    facts = {site: networking.facts(cloud.networks, site) for site in cloud.sites}
     ordered: dict[str, list[str]] = {}
     merged: dict[tuple[str, str], Variables] = {}
     hosts: dict[str, Variables] = {}
@@ -223,6 +224,7 @@ def _hosts(cloud: Cloud, order: list[str]) -> dict[str, Variables]:
         else:
             own = merged.setdefault((node.site, node.profile), {}) or _overrides(cloud, node)
             merged[node.site, node.profile] = own
+        template = cloud.data["network_configs"][node.network_config] if node.network_config else []
         hosts[name] = {
             **{
                 variable: value
@@ -239,6 +241,10 @@ def _hosts(cloud: Cloud, order: list[str]) -> dict[str, Variables]:
                 "services": {service: node.services[service] for service in ordered[node.profile]},
                 "addresses": node.addresses,
                 "interfaces": node.interfaces,
+                "nics": dict(node.nics),
+                "dhcp_allowed": list(node.dhcp_allowed),
+                "network_config": networking.fill(template, facts[node.site], node.addresses),
+                "bridges": networking.bridges(template),
                 "subnets": {
                     network: subnets[network, node.site] for network in node.networks if (network, node.site) in subnets
                 },

@@ -106,6 +106,16 @@ VARIABLE: Schema = {
 ENVIRONMENT: Schema = {"pattern": r"^[A-Za-z_][A-Za-z0-9_]*\Z", "rule": "the name of an environment variable"}
 ANY_NAME: Schema = {"minLength": 1, "rule": "not empty"}
 
+ALIAS: Schema = {
+    "pattern": r"^[A-Za-z][A-Za-z0-9_.-]{0,14}\Z",
+    "rule": "at most 15 letters, digits and . _ -, a letter first",
+}
+NIC: Schema = {
+    "pattern": r"^([0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}|pci:[0-9A-Fa-f]{4}(:[0-9A-Fa-f]{2}){2}\.[0-7]"
+    r"|driver:[A-Za-z0-9_-]+(:[0-9]+)?|[^\s/:]{1,15})\Z",
+    "rule": "a MAC address, `pci:0000:3b:00.0`, `driver:<name>` or `driver:<name>:<n>`, or a name of the kernel",
+}
+
 _ADDRESS: Schema = {"type": "string", "format": "address", "rule": "an IP address without prefix length"}
 _VALUE: Schema = {
     "type": ["string", "number", "boolean", "null", "array", "object"],
@@ -189,6 +199,24 @@ OVERRIDES = _map(
     OVERRIDE,
 )
 
+_VLAN: Schema = {"type": "integer", "minimum": 1, "maximum": 4094}
+_ROUTE = _object(
+    "A static route, as os-net-config knows it.",
+    {
+        "destination": _text("Where to.", format="network", rule="a subnet such as 198.18.0.0/24, all host bits zero"),
+        "next_hop": {**_ADDRESS, "description": "The router: an address of the subnet."},
+        "metric": {"type": "integer", "minimum": 0, "description": "Its metric: the lowest wins."},
+        "table": {"type": ["integer", "string"], "description": "The routing table, by number or name."},
+        "route_options": _text("Further options of ip-route(8).", minLength=1),
+    },
+    ("destination", "next_hop"),
+)
+_NETWORK_CONFIG = _text("The template of the network configuration: one of `network_configs`.", **WORD)
+_DHCP_ALLOWED = _list(
+    "Interfaces of the network configuration that may say `use_dhcp: true`. It is refused everywhere else.",
+    _text("The name of an interface.", **NIC_NAME),
+    uniqueItems=True,
+)
 _SUBNET = _object(
     "The subnet of a network at one site.",
     {
@@ -207,11 +235,14 @@ _SUBNET = _object(
             minItems=2,
             maxItems=2,
         ),
+        "vlan": {**_VLAN, "description": "The VLAN id at this site, where it differs from the network's."},
+        "routes": _list("Static routes of the nodes at this site, by this network.", _ROUTE),
     },
     ("cidr",),
 )
 _INTERFACES = _map(
-    "Names of network interfaces, by network. Default: `eth0`, `eth1`, ... in the order of the node's networks.",
+    "Names of network interfaces, by network. Default: what the network configuration says; without one `eth0`, "
+    "`eth1`, ... in the order of the node's networks.",
     "network",
     WORD,
     _text("The name of an interface.", **NIC_NAME),
@@ -260,6 +291,12 @@ CLOUD: Schema = {
                             "default": 1500,
                             "description": "Largest packet of its interfaces, in bytes.",
                         },
+                        "vlan": {**_VLAN, "description": "Its VLAN id, for network configurations with VLANs."},
+                        "default_route": {
+                            "type": "boolean",
+                            "default": False,
+                            "description": "Whether the default route of the nodes goes by its gateway.",
+                        },
                         "subnets": _map("Its subnet at each site.", "site", WORD, _SUBNET, minProperties=1),
                     },
                     ("subnets",),
@@ -270,6 +307,22 @@ CLOUD: Schema = {
                 "Which network each kind of traffic uses. One network may carry several kinds.",
                 {kind: _text(f"Network for: {what}.", **WORD) for kind, what in TRAFFIC.items()},
                 tuple(TRAFFIC),
+            ),
+            "network_configs": _map(
+                "Templates of network configurations: lists of os-net-config's objects, see the page Host networking. "
+                "Here an object may also say `network: <network>`, which stands for the node's address, MTU, VLAN id "
+                "and routes in that network.",
+                "template",
+                WORD,
+                _list(
+                    "The objects of a template.",
+                    {
+                        "type": "object",
+                        "description": "An object of os-net-config: interface, vlan, linux_bond, ovs_bridge, ...",
+                        "additionalProperties": True,
+                    },
+                    minItems=1,
+                ),
             ),
             "profiles": _map(
                 "Kinds of nodes.",
@@ -300,6 +353,8 @@ CLOUD: Schema = {
                             uniqueItems=True,
                         ),
                         "interfaces": _INTERFACES,
+                        "network_config": _NETWORK_CONFIG,
+                        "dhcp_allowed": _DHCP_ALLOWED,
                         "overrides": OVERRIDES,
                     },
                     ("services",),
@@ -322,6 +377,21 @@ CLOUD: Schema = {
                             {**_ADDRESS, "description": "An address."},
                         ),
                         "interfaces": _INTERFACES,
+                        "network_config": {
+                            **_NETWORK_CONFIG,
+                            "description": "Another template than that of the profile.",
+                        },
+                        "nics": _map(
+                            "Names of your own for the node's NICs, which its network configuration may use "
+                            "(os-net-config's interface mapping).",
+                            "alias",
+                            ALIAS,
+                            _text("The NIC.", **NIC),
+                        ),
+                        "dhcp_allowed": {
+                            **_DHCP_ALLOWED,
+                            "description": "As in the profile; replaces what the profile says.",
+                        },
                         "managed": {
                             "type": "boolean",
                             "default": False,

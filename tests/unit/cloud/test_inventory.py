@@ -132,6 +132,10 @@ def test_variables_of_a_node(lab: Any, cloud: dict[str, Any]) -> None:
             "services": {"base": ["main"], "net": ["local"], "web": ["agent"]},
             "addresses": addresses,
             "interfaces": {"control": "eth0", "tunnel": "eth1"},
+            "nics": {},
+            "dhcp_allowed": [],
+            "network_config": [],
+            "bridges": [],
             "subnets": {
                 "control": {
                     "cidr": "198.18.0.0/24",
