@@ -33,10 +33,11 @@ cloud: debian root setup ## From nothing to a running cloud: set-up, lab, images
 cloud-down: root setup ## Remove the lab with its nodes and networks
 	@$(playbook) ozone.openstack.lab_down $(ARGS)
 
-plan deploy validate smoke rollback lab images: root setup
+plan network deploy validate smoke rollback lab images: root setup
 	@$(playbook) ozone.openstack.$@ $(ARGS)
 
 plan: ## Show what deploy would change, and where
+network: ## Bring the networks of the nodes to what cloud.yml says; a node that cannot be reached goes back
 deploy: ## Bring the cloud to what its cloud.yml says
 validate: ## Prove that the cloud works, without changing anything
 smoke: ## Do what a user does: boot an instance, reach it, remove it
@@ -102,8 +103,8 @@ docs-check: dev ## Fail when they are out of date
 changelog: dev ## Turn changelogs/fragments into the changelog of the version in galaxy.yml
 	@$(check) antsibull-changelog release
 
-.PHONY: cloud cloud-down plan deploy validate smoke rollback lab images credentials setup debian locks dev lint unit \
-	structure molecule e2e faults test bench docs docs-check changelog root
+.PHONY: cloud cloud-down plan network deploy validate smoke rollback lab images credentials setup debian locks dev lint \
+	unit structure molecule e2e faults test bench docs docs-check changelog root
 
 root:
 	@[ "$$(id -u)" = 0 ] || { echo "This target makes networks, mounts and containers: run it as root (sudo make ...)." >&2; exit 1; }

@@ -13,7 +13,7 @@ description:
   - Shows which service is worked on, on how many nodes and for how long. On a terminal one line is kept up to date;
     without one, a line is printed for each service that is done, and now and then for one that takes long.
   - A failure is shown in full, with node, service, stage, the message and the tail of the journal.
-  - The run ends with a table per service, the nodes that were not reached, and the totals.
+  - The run ends with a table per service, the nodes that were not reached or whose network is degraded, and the totals.
   - A run against a cloud writes a report in JSON to C(<state directory of the cloud>/reports/), with a link
     C(latest.json) to the last one. It holds no value that a task keeps secret.
   - C(-v) adds the name and the result of each task, C(--diff) the differences.
@@ -49,6 +49,7 @@ from ansible.release import __version__ as ansible_version
 
 from ansible_collections.ozone.openstack.plugins.module_utils import lock
 from ansible_collections.ozone.openstack.plugins.module_utils.report import (
+    NETWORK,
     Line,
     Outcome,
     Recorder,
@@ -123,7 +124,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # the base class has 
         action = str(task.action).rpartition(".")[2]
         name = task.get_name().strip().rpartition(" : ")[2]  # without the role: it is the service, or it is clear
         local = _is_local(str(task.action))
-        known = Task(task._uuid, name, action, _service_of(task), _relative(task.get_path()), local)
+        known = Task(task._uuid, name, action, _service_of(task), _relative(task.get_path()), local, _checks(task))
         with self._guard:
             self._paused = action == "pause"
             self._show(self._recorder.task(known, time.monotonic()))
@@ -316,8 +317,15 @@ def _is_local(action: str) -> bool:
     return plugin is not None and not getattr(plugin, "_requires_connection", True)
 
 
+def _checks(task: Any) -> bool:
+    """Whether a task is in check mode, also where the run is not."""
+    return task.check_mode is True
+
+
 def _service_of(task: Any) -> str:
     """The service that a task works on: ``service_name`` of the role include around it, else the role itself."""
+    if str(task.action).rpartition(".")[2] == "network_config":
+        return NETWORK
     name = task.get_vars().get("service_name")
     if isinstance(name, str) and name and "{{" not in name:
         return str(name)

@@ -39,9 +39,12 @@ TAIL = 20
 #: These actions only steer the run: they begin no step of their own.
 STEERING_ACTIONS = frozenset(
     {"add_host", "assert", "debug", "fail", "group_by", "import_playbook", "import_role", "import_tasks"}
-    | {"include_role", "include_tasks", "include_vars", "meta", "rollout", "set_fact", "set_stats"}
+    | {"include_role", "include_tasks", "include_vars", "meta", "network_rollout", "rollout", "set_fact", "set_stats"}
     | {"validate_argument_spec"}
 )
+
+#: What the network of nodes is called where the other lines name a service.
+NETWORK = "network"
 
 LOCAL_HOSTS = frozenset(("localhost", "127.0.0.1", "::1"))
 
@@ -66,6 +69,7 @@ class Task:
     service: str = ""
     path: str = ""
     local: bool = False  # does its work on the deployment host, whichever node it is for
+    check: bool = False  # in check mode, also where the run is not
 
 
 @dataclass
@@ -212,6 +216,7 @@ class Recorder:
         self.local = 0
         self.failures: list[dict[str, str]] = []
         self.unreachable: dict[str, str] = {}
+        self.degraded: dict[str, list[str]] = {}
         self.skipped_plays: list[str] = []
         self.lock: dict[str, Any] = {}
         self.stats: dict[str, dict[str, int]] = {}
@@ -364,6 +369,11 @@ class Recorder:
             lines += [Line(""), Line("Not reached", "failed")]
             for host, reason in sorted(self.unreachable.items()):
                 lines += [Line(text, "failed") for text in wrap([f"{host}: {reason}"], self.width, "  ")]
+        if self.degraded:
+            lines += [Line(""), Line("Degraded", "changed")]
+            for host, sentences in sorted(self.degraded.items()):
+                told = f"{host}: {'; '.join(sentences)}"
+                lines += [Line(text, "changed") for text in wrap([told], self.width, "  ")]
         if len(self.failures) > 1 or (self.failures and len(self.services) > 1):
             lines += [Line(""), Line("Failed", "failed")]
             for failure in self.failures:
@@ -375,6 +385,7 @@ class Recorder:
         text = (
             f"{self.verb}: {self.status} in {_seconds(self.seconds)}; tasks on nodes={sum(self.on_nodes.values())} "
             f"changed={totals['changed']} failed={totals['failures']} unreachable={len(self.unreachable)}"
+            + (f" degraded={len(self.degraded)}" if self.degraded else "")
         )
         style: Style = "ok" if self.status == "ok" else "failed"
         lines += [Line(""), Line(text + (" (check mode: nothing was changed)" if self.check else ""), style)]
@@ -433,6 +444,7 @@ class Recorder:
             },
             "failures": self.failures,
             "unreachable": self.unreachable,
+            "degraded": self.degraded,
         }
 
     # ---- inner parts
@@ -470,6 +482,10 @@ class Recorder:
                 step.plan[host] = list(data["plan"])
             return
         changed = outcome == "changed"
+        if task.action == "network_config":
+            self._network(task, host, changed, data)
+            if task.check and outcome in ("ok", "changed"):
+                return
         if step is not None and changed:
             step.changed.add(host)
         if step is not None and outcome in ("failed", "unreachable"):
@@ -485,7 +501,7 @@ class Recorder:
         node.touched = True
         node.changed = node.changed or changed
         node.failed = node.failed or outcome == "failed"
-        node.rolled_back = node.rolled_back or bool(data.get("rolled_back"))
+        node.rolled_back = node.rolled_back or _taken_back(data)
         if task.action == "generation":
             node.stage = str(data.get("stage") or node.stage)
             node.digest = str(data.get("digest") or node.digest)
@@ -495,6 +511,20 @@ class Recorder:
                 kept += [unit for unit in units if unit not in kept]
                 if step is not None and units:
                     step.units.setdefault(key, set()).update(_short(unit) for unit in units)
+
+    def _network(self, task: Task, host: str, changed: bool, data: Mapping[str, Any]) -> None:
+        """The state of a node's network, and in check mode what would change of it."""
+        self.degraded.pop(host, None)
+        if data.get("degraded"):
+            self.degraded[host] = [str(sentence) for sentence in data["degraded"]]
+        if not task.check or data.get("failed"):
+            return
+        node = self._node(NETWORK, host)
+        node.planned = "change" if changed else ""
+        node.reason = "; ".join(str(line) for line in data.get("summary") or []) if changed else ""
+        if self._step is not None:
+            entry = {"service": NETWORK, "action": node.planned or "unchanged", "reason": node.reason}
+            self._step.plan[host] = [entry]
 
     def _failure(self, host: str, task: Task, data: Mapping[str, Any], item: str | None) -> list[Line]:
         explained = explain(data)
@@ -508,7 +538,9 @@ class Recorder:
         about = f"{task.name}{f' ({item})' if item else ''}{f', {task.path}' if task.path else ''}"
         lines = [Line(""), Line(head, "failed"), Line(f"  {about}", "quiet")]
         lines += [Line(text, "failed") for text in wrap(explained, self.width)]
-        if data.get("rolled_back"):
+        if data.get("reverted"):
+            lines.append(Line("  The node went back to the network that it had before.", "changed"))
+        elif data.get("rolled_back"):
             lines.append(Line("  The change was taken back on this node.", "changed"))
         return self._under_title([*lines, Line("")])
 
@@ -547,6 +579,9 @@ class Recorder:
         different = {service for service, _, _ in todo}
         what = f"{count(len(services), 'service')} on {names(step.plan)}"
         verdict = f"{count(len(different), 'service')} to change" if different else "nothing to change"
+        if services == {NETWORK}:
+            what = f"the network of {names(step.plan)}"
+            verdict = f"{count(sum(map(len, todo.values())), 'node')} to change" if different else "nothing to change"
         text = f"{_clock(now - self.begin)}  compared {what}: {verdict}  ({_seconds(now - step.started)})"
         lines = [Line(text, "changed" if different else "ok")]
         for (service, action, reason), hosts in todo.items():
@@ -557,6 +592,11 @@ class Recorder:
 
 def _failed(entry: object) -> bool:
     return isinstance(entry, Mapping) and bool(entry.get("failed"))
+
+
+def _taken_back(data: Mapping[str, Any]) -> bool:
+    """Whether a change was undone: by the transaction, or by the node itself."""
+    return bool(data.get("rolled_back") or (data.get("failed") and data.get("reverted")))
 
 
 def _short(unit: object) -> str:

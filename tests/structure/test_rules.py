@@ -116,7 +116,7 @@ BAD: dict[str, list[tuple[str, str | None, str]]] = {
     ],
     "every_role_has_a_scenario": [
         ("extensions/molecule/keystone/molecule.yml", None, "keystone/molecule.yml is missing"),
-        ("extensions/molecule/nothing/molecule.yml", "", "names no service role"),
+        ("extensions/molecule/nothing/molecule.yml", "", "names no role"),
     ],
     "short_playbooks": [("playbooks/plan.yml", "# x\n" * 60, "60 lines")],
     "known_collections": [("playbooks/plan.yml", "- name: X\n  community.general.haproxy:\n", "community.general")],

@@ -156,7 +156,10 @@ def plan_node(cloud: Mapping[str, Any], node: Mapping[str, Any]) -> Node:
     cloud_name, name = str(cloud["name"]), str(node["name"])
     addresses: Mapping[str, str] = node.get("addresses") or {}
     nics = []
-    for network, nic in sorted(node["interfaces"].items(), key=lambda item: item[1]):
+    names: Mapping[str, str] = node["interfaces"]
+    if node.get("network_config"):  # its interfaces are made of the NICs, which the lab calls eth0, eth1, ...
+        names = {network: f"eth{index}" for index, network in enumerate(node["subnets"])}
+    for network, nic in sorted(names.items(), key=lambda item: item[1]):
         site, subnet = _subnet_of(cloud, node, network)
         address = addresses.get(network, "")
         what = f"nodes.{name}.addresses.{network}"

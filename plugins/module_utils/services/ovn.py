@@ -57,6 +57,8 @@ def chassis(
     ``transaction``: the words of one ovs-vsctl(8) transaction. ``system-id`` is set here and in system-id.conf, or a
     restart of Open vSwitch would make a second chassis with the same tunnel address.
     ``files``: systemd.network(5) files.
+    A bridge of the node's network configuration that carries the external network is used as it is, and so is one that
+    has the tunnel address: nothing is added to it.
     With a tunnel bridge (the userspace datapath can only send tunnels out of a bridge of its own) they move the address
     from the interface to the bridge. With the userspace datapath they keep the interfaces of instances up: Open vSwitch
     reads the flags of a new tap, libvirt sets it up, Open vSwitch writes the flags back with PROMISC, and it is down.
@@ -64,6 +66,9 @@ def chassis(
     address = node["addresses"][cloud["traffic"]["tunnel"]]
     network = node["subnets"][cloud["traffic"]["tunnel"]]
     external = node["interfaces"].get(cloud["traffic"]["external"], "")
+    bridges = node.get("bridges", [])
+    if external in bridges:
+        external_bridge = external
     identifiers = {
         "system-id": node["name"],
         "hostname": node["name"],
@@ -81,7 +86,8 @@ def chassis(
     lines.append(f"--may-exist add-br br-int -- set Bridge br-int datapath_type={datapath} fail_mode=secure")
     if external:
         lines.append(f"--may-exist add-br {external_bridge} -- set Bridge {external_bridge} datapath_type={datapath}")
-        lines.append(f"--may-exist add-port {external_bridge} {external}")
+        if external != external_bridge:
+            lines.append(f"--may-exist add-port {external_bridge} {external}")
     files: dict[str, dict[str, Any]] = {}
     static = "DHCP=no\nIPv6AcceptRA=no\nLinkLocalAddressing=no\n"
     if datapath == "netdev":
@@ -90,8 +96,13 @@ def chassis(
             "content": "[Match]\nName=tap*\n[Link]\nActivationPolicy=always-up\nRequiredForOnline=no\n"
             f"[Network]\n{static}KeepMaster=yes\n",
         }
-    if tunnel_bridge:
-        port = node["interfaces"][cloud["traffic"]["tunnel"]]
+    port = node["interfaces"].get(cloud["traffic"]["tunnel"], "")
+    if tunnel_bridge and port not in bridges:
+        if not port:
+            raise ValueError(
+                f"the tunnel bridge {tunnel_bridge} of {node['name']} needs an interface whose name is known: say "
+                f"which one in cloud.yml, `interfaces: {{{cloud['traffic']['tunnel']}: <name>}}`"
+            )
         lines.append(f"--may-exist add-br {tunnel_bridge} -- set Bridge {tunnel_bridge} datapath_type={datapath}")
         lines.append(f"--may-exist add-port {tunnel_bridge} {port}")
         lines.append(f"set Interface {tunnel_bridge} mtu_request={network['mtu']}")

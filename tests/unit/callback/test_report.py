@@ -245,3 +245,51 @@ def test_reports_are_private_and_the_oldest_go(tmp_path: Path, monkeypatch: pyte
 def test_names() -> None:
     assert report.names(["b", "a"]) == "a, b"
     assert report.names(f"n{number}" for number in range(9)) == "n0, n1, n2 and 6 more"
+
+
+def network(run: Recorder, host: str, data: dict[str, Any], now: float, *, check: bool = False) -> list[Line]:
+    uuid = f"network-{check}"
+    if uuid not in run._tasks:
+        run.task(Task(uuid, "Bring the network", "network_config", "network", check=check), now - 1)
+    outcome: report.Outcome = "failed" if data.get("failed") else "changed" if data.get("changed") else "ok"
+    return run.result(host, uuid, outcome, data, now)
+
+
+def test_a_network_is_compared_then_changed() -> None:
+    run = recorder("network")
+    network(run, "node1", {"changed": True, "summary": ["bond0: mtu 1500 -> 9000", "vlan10: new"]}, 2.0, check=True)
+    network(run, "node2", {"changed": False}, 2.0, check=True)
+    told = texts(run.close(2.0))
+    assert "compared the network of node1, node2: 1 node to change" in told
+    assert "change   network      node1  (bond0: mtu 1500 -> 9000; vlan10: new)" in told
+    assert run.services["network"].nodes["node1"].status == "planned"
+    network(run, "node1", {"changed": True, "degraded": ["bond0: nic2 has no link"]}, 4.0)
+    assert "network          changed on node1" in texts(run.finish(stats(), 4.0))
+    end = texts(run.summary())
+    assert "Degraded\n  node1: bond0: nic2 has no link" in end
+    assert "network: ok in 4.0 s" in end
+    assert end.splitlines()[-1].endswith("unreachable=0 degraded=1")
+    assert run.report()["degraded"] == {"node1": ["bond0: nic2 has no link"]}
+    assert run.report()["exit_code"] == 0
+
+
+def test_a_network_that_does_not_differ() -> None:
+    run = recorder("network")
+    network(run, "node1", {"changed": False}, 2.0, check=True)
+    assert "compared the network of node1: nothing to change" in texts(run.close(2.0))
+
+
+def test_a_node_that_went_back_is_rolled_back() -> None:
+    run = recorder("network")
+    failure = {"failed": True, "reverted": True, "msg": "198.18.16.10 could not be reached within 120 s"}
+    told = texts(network(run, "node1", failure, 130.0))
+    assert "went back to the network that it had" in told
+    run.finish(stats(node1=1), 130.0)
+    assert run.report()["services"]["network"]["nodes"]["node1"]["status"] == "rolled_back"
+
+
+def test_a_network_that_is_refused_in_check_mode_is_no_plan() -> None:
+    run = recorder("network")
+    told = texts(network(run, "node1", {"failed": True, "msg": "nic7 is not there"}, 2.0, check=True))
+    assert "nic7 is not there" in told
+    assert run.close(2.0) == []

@@ -93,6 +93,23 @@ def test_a_chassis_without_an_external_interface_is_no_gateway(make_context: Any
     assert result["files"] == {}
 
 
+def test_a_bridge_of_the_network_configuration_is_used_as_it_is(make_context: Any) -> None:
+    context = make_context()
+    context.node["interfaces"] |= {"external": "br-provider", "tunnel": "br-vxlan"}
+    context.node["bridges"] = ["br-provider", "br-vxlan"]
+    result = ovn.chassis(context.node, context.cloud, "netdev", "physnet1", "br-ex", "br-tun")
+    assert "external_ids:ovn-bridge-mappings=physnet1:br-provider" in result["transaction"]
+    assert "add-port" not in result["transaction"]
+    assert list(result["files"]) == ["/etc/systemd/network/05-ozone-taps.network"]
+
+
+def test_a_tunnel_bridge_needs_an_interface_with_a_known_name(make_context: Any) -> None:
+    context = make_context()
+    del context.node["interfaces"]["tunnel"]
+    with pytest.raises(ValueError, match="interfaces: {tunnel: <name>}"):
+        ovn.chassis(context.node, context.cloud, "netdev", "physnet1", "br-ex", "br-tun")
+
+
 def test_key_files() -> None:
     assert key_files({"1": "b", "0": "a"}, "keys") == {
         "keys/0": {"content": "a", "mode": "0640"}, "keys/1": {"content": "b", "mode": "0640"},

@@ -56,6 +56,17 @@ def test_node(cloud: dict[str, Any], node: dict[str, Any]) -> None:
     assert made.to_json() == plan.plan_node(cloud, node).to_json()
 
 
+def test_nics_below_a_network_configuration_have_the_labs_names(cloud: dict[str, Any], node: dict[str, Any]) -> None:
+    node["interfaces"] = {"control": "br0", "tunnel": "vlan7"}
+    node["network_config"] = [{"type": "linux_bridge", "name": "br0"}]
+    node["subnets"] = {name: {} for name in ("control", "tunnel", "external")}
+    assert [(nic.network, nic.name) for nic in plan.plan_node(cloud, node).nics] == [
+        ("control", "eth0"),
+        ("tunnel", "eth1"),
+        ("external", "eth2"),
+    ]
+
+
 def test_mac_is_unicast_and_local() -> None:
     first = int(plan.mac_address("demo", "node1", "control").split(":")[0], 16)
     assert first & 1 == 0
