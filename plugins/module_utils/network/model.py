@@ -16,7 +16,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPInterface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
@@ -73,6 +73,7 @@ class Rule:
     fwmark: str | None = None
     tos: int | None = None
     action: Literal["table", "blackhole", "unreachable", "prohibit"] = "table"
+    options: Mapping[str, str] = field(default_factory=dict)  # further keys of [RoutingPolicyRule], as they are there
 
 
 @dataclass(frozen=True)
@@ -131,10 +132,14 @@ class Device:
 
 @dataclass(frozen=True)
 class Config:
-    """A checked configuration. ``devices``: all of them, members before their masters; ``tables``: name -> number."""
+    """A checked configuration. ``devices``: all of them, members before their masters; ``tables``: name -> number.
+
+    ``warnings``: what has no effect or is unwise, and still can be done.
+    """
 
     devices: tuple[Device, ...]
     tables: Mapping[str, int] = field(default_factory=dict)
+    warnings: tuple[NetworkProblem, ...] = ()
 
     def device(self, name: str) -> Device | None:
         """The device of that name as written."""
@@ -185,13 +190,17 @@ class Nic(TypedDict):
 
 
 class Known(TypedDict):
-    """A line of a node's record of numbers: ``nic<number>`` is that NIC, also while it is dead, gone or replaced."""
+    """A line of a node's record of numbers: ``nic<number>`` is that NIC, also while it is dead, gone or replaced.
+
+    ``driver``: for names such as ``driver:ice:1``, which have to mean the same NIC while another one is gone.
+    """
 
     number: int
     name: str
     mac: str
     pci: str
     port: int
+    driver: NotRequired[str]
 
 
 class File(TypedDict):
@@ -265,7 +274,11 @@ class Wanted(TypedDict):
 
 
 class LinkSeen(TypedDict):
-    """A link of the kernel, from ``ip -j -d``: ``kind`` is the kernel's (bond, vlan, bridge, "" for a NIC, ...)."""
+    """A link of the kernel, from ``ip -j -d``: ``kind`` is the kernel's (bond, vlan, bridge, "" for a NIC, ...).
+
+    ``options``: of a virtual link, those of ``info_data`` that are a word or a number, as texts (``mode``, ``id``,
+    ``fail_over_mac``, ...), and ``parent``: the link below it. With them a link that was not ours can be made again.
+    """
 
     name: str
     kind: str
@@ -276,6 +289,7 @@ class LinkSeen(TypedDict):
     carrier: bool
     master: str
     addresses: list[str]
+    options: NotRequired[dict[str, str]]
 
 
 class RouteSeen(TypedDict):
@@ -303,8 +317,10 @@ class Observed(TypedDict):
     ``files``: by path every file below OWNED that is ours, with its text. ``ovs``: all rows of
     the three tables, whose tag is in their external_ids; None when ovsdb-server does not answer: ``ovs_error`` says so.
     ``pending``: id of a change that waits for its confirmation. ``sources``: of DHCP and router advertisements.
-    ``foreign``: files of other network software that a change has to move away, path -> text; ``foreign_units``: its
-    units, to be disabled. ``networkd``: whether it runs.
+    ``foreign``: files of other network software that a change has to move away, path -> text, with their
+    ``foreign_modes``; ``foreign_units``: its units, to be disabled. ``networkd``: whether it runs. ``directories``: of
+    those in ``difference.CONDITIONS``, the ones that the node has: a file that is for another software's eyes is
+    written only where that is installed.
     """
 
     nics: list[Nic]
@@ -319,8 +335,10 @@ class Observed(TypedDict):
     reverted: dict[str, str]
     sources: list[Source]
     foreign: dict[str, str]
+    foreign_modes: NotRequired[dict[str, str]]
     foreign_units: list[str]
     networkd: bool
+    directories: NotRequired[list[str]]
 
 
 class Steps(TypedDict):
@@ -328,9 +346,11 @@ class Steps(TypedDict):
 
     ``disable``/``enable``: units (never stopped). ``files``: path -> what it shall be, None: absent.
     ``delete``: links to delete first. ``ovs``: ONE transaction, the arguments of ovs-vsctl after its options.
-    ``udev``: links whose .link file has to be applied. ``reload``: whether networkd reads its files again (and makes
-    netdevs); ``reconfigure``: links to be configured anew although their files did not change. ``commands``: ip(8)
-    calls that put back what no file describes (the way back to ifupdown); each may fail without harm to the next.
+    ``udev``: links whose .link file has to be applied. ``restart``: running units to restart, because their own
+    configuration changed (systemd-networkd reads networkd.conf only when it starts). ``reload``: whether networkd
+    reads its files again (and makes netdevs); ``reconfigure``: links to be configured anew although their files did
+    not change. ``commands``: ip(8) calls for what no file describes: what the old network software left behind, and
+    the way back to it; each may fail without harm to the next.
     """
 
     disable: list[str]
@@ -339,6 +359,7 @@ class Steps(TypedDict):
     delete: list[str]
     ovs: list[str]
     udev: list[str]
+    restart: list[str]
     reload: bool
     reconfigure: list[str]
     commands: list[list[str]]
