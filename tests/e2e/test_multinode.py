@@ -5,10 +5,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.lab.cloud import Cloud
+from tests.lab.cloud import Cloud, await_true
 
 
 def test_instances_on_two_computes_reach_each_other(multinode: Cloud) -> None:
+    assert multinode.run("smoke", "-e", "{ozone_smoke_computes: [compute1, compute2]}").code == 0
+
+
+def test_after_an_outage_of_all_nodes_the_cloud_is_back_by_itself(multinode: Cloud) -> None:
+    multinode.outage()
+    await_true("validate", lambda: multinode.run("validate").code == 0, 180)
     assert multinode.run("smoke", "-e", "{ozone_smoke_computes: [compute1, compute2]}").code == 0
 
 

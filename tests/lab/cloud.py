@@ -120,6 +120,18 @@ class Cloud:
             assert done.returncode == 0, f"{node}: {command}: {done.stdout}{done.stderr}"
         return done.stdout
 
+    def outage(self) -> None:
+        """Take the power of all nodes at the same moment, and give it back."""
+        arguments = {"cloud": "{{ ozone_cloud }}", "node": "{{ ozone_node }}"}
+        for state in ("killed", "restarted"):
+            done = subprocess.run(
+                ["ansible", "-i", str(self.file), "all", "-e", "ansible_connection=local", "-e",
+                 "ansible_python_interpreter={{ ansible_playbook_python }}", "-m", "ozone.openstack.lab_node", "-a",
+                 json.dumps({**arguments, "state": state})], cwd=ROOT, env=self.environment(), text=True, timeout=300,
+                capture_output=True, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, f"{state}: {done.stdout}{done.stderr}"
+
     def started(self, node: str) -> dict[str, str]:
         """When each container of a node was started: what a restart would change."""
         lines = self.ssh(node, "podman ps --format '{{.Names}} {{.StartedAt}}'").splitlines()
