@@ -1,0 +1,519 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can only be seen of a configuration as a whole: names, who is a member of what, addresses, routes, MTUs.
+
+A check says nothing of a device whose keys it needs have mistakes already: what follows from a mistake is noise.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import did_you_mean
+from ansible_collections.ozone.openstack.plugins.module_utils.network import bonding, ovs_options
+from ansible_collections.ozone.openstack.plugins.module_utils.network.model import (
+    Device,
+    IPAddress,
+    IPNetwork,
+    OvsSetting,
+    Route,
+)
+from ansible_collections.ozone.openstack.plugins.module_utils.network.reading import Report
+from ansible_collections.ozone.openstack.plugins.module_utils.network.rules import MAIN
+from ansible_collections.ozone.openstack.plugins.module_utils.network.vocabulary import WITHOUT_ADDRESSES
+
+DEFAULT: dict[int, IPNetwork] = {4: ipaddress.IPv4Network("0.0.0.0/0"), 6: ipaddress.IPv6Network("::/0")}
+_OVS_BRIDGES = frozenset({"ovs_bridge", "ovs_user_bridge"})
+_OVS_BONDS = frozenset({"ovs_bond", "ovs_dpdk_bond"})
+_BRIDGES = _OVS_BRIDGES | {"linux_bridge"}
+_IB = frozenset({"ib_interface", "ib_child_interface"})
+_DOTTED = re.compile(r"[^:]+\.[0-9]+\Z")
+#: MTU of a device that nobody gave one.
+_MTU = 1500
+
+
+class _Whole:
+    """All devices of a configuration, and what is known of their mistakes."""
+
+    def __init__(
+        self,
+        report: Report,
+        devices: list[Device],
+        tables: Mapping[str, int],
+        broken: Mapping[str, frozenset[str]],
+        complete: bool,
+    ) -> None:
+        self.report = report
+        self.devices = devices
+        self.tables = tables
+        self.broken = broken
+        self.complete = complete
+        self.by_name: dict[str, Device] = {}
+        for device in devices:
+            self.by_name.setdefault(device.name, device)
+        self.below: dict[str, list[Device]] = {}
+        for device in devices:
+            if device.master is not None:
+                self.below.setdefault(device.master, []).append(device)
+
+    def sound(self, device: Device, *keys: str) -> bool:
+        """Whether none of these keys of a device has a mistake."""
+        return self.broken.get(device.path, frozenset()).isdisjoint(keys)
+
+    def replace(self, device: Device, **fields: object) -> None:
+        """Puts a changed device in the place of the old one."""
+        done = replace(device, **fields)  # type: ignore[arg-type]
+        self.devices[self.devices.index(device)] = done
+        if self.by_name.get(device.name) is device:
+            self.by_name[device.name] = done
+        if device.master is not None:
+            self.below[device.master] = [done if one is device else one for one in self.below[device.master]]
+
+    # ---- names and places
+
+    def names(self) -> None:
+        """No two devices of one name; no NIC in two places."""
+        for device in self.devices:
+            first = self.by_name[device.name]
+            if first is device:
+                continue
+            name = device.name
+            if device.kind == "vlan" and first.kind == "vlan" and device.parent != first.parent:
+                message = f"{name} is the name of the VLAN at {first.path} already"
+                self.report.add(device.path, message, "give one of them a name of its own, with the key name")
+            elif device.master is not None and first.master is not None and device.master != first.master:
+                message = f"{name} is a member of {first.master} already ({first.path})"
+                self.report.add(device.path, message, "a device can be a member of one thing only")
+            elif (device.master is None) != (first.master is None):
+                inside, outside = (device, first) if device.master is not None else (first, device)
+                message = f"{name} is a member of {inside.master} ({inside.path}), and a device of its own here"
+                self.report.add(outside.path, message, f"write everything about {name} where it is a member")
+            else:
+                self.report.add(device.path, f"{name} is there twice; first at {first.path}", "keep one of them")
+
+    def parents(self) -> None:
+        """What VLANs, partitions and VFs are on. A NIC that is named only there becomes a device, too."""
+        carried: dict[tuple[str, int], str] = {}
+        added: dict[str, Device] = {}
+        for device in self.devices:
+            if device.parent is None:
+                continue
+            parent = self.by_name.get(device.parent)
+            if device.kind == "vlan":
+                self.vlan(device, parent)
+                key = (device.parent, device.vlan_id or 0)
+                if key in carried:
+                    message = f"VLAN {device.vlan_id} is on {device.parent} already ({carried[key]})"
+                    self.report.add(device.path, message, "write all its addresses in one place")
+                carried.setdefault(key, device.path)
+            elif device.kind == "ib_child_interface" and parent is not None and parent.kind not in _IB:
+                remedy = f"make {parent.name} an ib_interface, or use a vlan"
+                self.report.add(f"{device.path}.parent", f"{parent.name} is {parent.kind}, without partitions", remedy)
+            elif device.kind == "sriov_vf":
+                self.vf(device, parent)
+                continue
+            if parent is None:
+                kind = "interface" if device.kind == "vlan" else "ib_interface"
+                path = f"{device.path}.{'device' if device.kind == 'vlan' else 'parent'}"
+                added.setdefault(device.parent, Device(kind=kind, name=device.parent, path=path))  # type: ignore[arg-type]
+        self.devices[:0] = added.values()
+        self.by_name |= added
+
+    def vlan(self, device: Device, parent: Device | None) -> None:
+        """The rules about what carries a VLAN."""
+        report, path = self.report, f"{device.path}.device"
+        if device.parent == device.name:
+            report.add(path, f"{device.name} cannot be on itself", "name the NIC, bond or bridge that carries it")
+        elif device.parent == "lo":
+            report.add(path, "lo carries no VLANs", "name the NIC, bond or bridge that carries it")
+        elif parent is None:
+            if self.complete and _DOTTED.match(device.parent or ""):
+                report.add(path, f"there is no device {device.parent}", "write that VLAN as a device, too")
+        elif parent.kind in WITHOUT_ADDRESSES:
+            remedy = f"write the vlan among the members of {parent.master or parent.bridge or 'its bridge'}"
+            report.add(path, f"{parent.name} is {parent.kind}, which has no network device", remedy)
+        elif parent.kind in _IB:
+            report.add(path, f"{parent.name} is {parent.kind}: InfiniBand has no VLANs", "use an ib_child_interface")
+        elif parent.master is not None and not self.internal(parent) and device.master is None:
+            message = f"{parent.name} is a member of {parent.master}, which takes all of its packets"
+            report.add(path, message, f"put the VLAN on {parent.master}")
+        else:
+            seen, here = {device.name}, parent
+            while here is not None and here.parent is not None and here.kind == "vlan":
+                if here.name in seen:
+                    report.add(path, f"{device.name} is on {device.parent}, which is on {device.name} in the end",
+                               "name the NIC, bond or bridge that carries it")  # fmt: skip
+                    break
+                seen.add(here.name)
+                above = self.by_name.get(here.parent)
+                if above is None:
+                    break
+                here = above
+
+    def internal(self, device: Device) -> bool:
+        """Whether a device is an internal port of an OVS bridge with a tag, and not a VLAN of the kernel."""
+        master = self.by_name.get(device.master or "")
+        return device.kind == "vlan" and device.parent is None and master is not None and master.kind in _OVS_BRIDGES
+
+    def vf(self, device: Device, parent: Device | None) -> None:
+        """The rules about a VF and its PF."""
+        if parent is None or parent.kind != "sriov_pf":
+            if self.complete:
+                remedy = f"write it as a device: type sriov_pf, name {device.parent}, numvfs"
+                self.report.add(
+                    f"{device.path}.device", f"{device.parent} is no sriov_pf of this configuration", remedy
+                )
+            return
+        number = int(parent.options.get("numvfs", "65535"))
+        if int(device.options["vfid"]) >= number:
+            message = f"{parent.name} has {number} VFs, numbered from 0"
+            self.report.add(
+                f"{device.path}.vfid", message, f"choose a smaller number, or raise numvfs of {parent.name}"
+            )
+        if (device.mtu or 0) > self.mtu(parent) and self.sound(parent, "mtu"):
+            message = f"{device.mtu} is more than the {self.mtu(parent)} of {parent.name}"
+            self.report.add(f"{device.path}.mtu", message, f"give {parent.name} mtu: {device.mtu}")
+
+    # ---- bonds and bridges
+
+    def primaries(self) -> None:
+        """One preferred member at most, in modes that have one. ``primary`` of the options goes to the member."""
+        for device in list(self.devices):
+            members = self.below.get(device.name, [])
+            named = device.bonding.get("primary")
+            marked = [member for member in members if member.primary]
+            for member in marked[1:]:
+                message = f"{device.name} has a primary member already: {marked[0].name}"
+                self.report.add(f"{member.path}.primary", message, "mark one member only")
+            if device.kind != "linux_bond":
+                continue
+            mode, path = device.bonding.get("mode"), f"{device.path}.bonding_options"
+            if named is not None:
+                if self.complete and named not in device.members:
+                    self.report.add(
+                        path, f"primary is {named}, which is no member", did_you_mean(named, device.members)
+                    )
+                if marked and marked[0].name != named:
+                    message = f"primary is {named}, and {marked[0].name} is marked as primary"
+                    self.report.add(path, message, "keep one of them")
+                rest = {key: value for key, value in device.bonding.items() if key != "primary"}
+                self.replace(device, bonding=rest)
+                for member in members:
+                    if member.name == named and not member.primary:
+                        self.replace(member, primary=True)
+            elif marked and mode is not None and mode not in bonding.WITH_PRIMARY:
+                message = f"a bond in mode {mode} has no preferred member"
+                self.report.warn(f"{marked[0].path}.primary", message, "it does nothing; remove it")
+                self.replace(marked[0], primary=False)
+        for device in self.devices:
+            if device.primary and device.master is None:
+                self.report.warn(f"{device.path}.primary", f"{device.name} is no member of anything", "it does nothing")
+
+    def bonds(self) -> None:
+        """What members a bond can have together; the options of bonds of Open vSwitch."""
+        for device in self.devices:
+            members = self.below.get(device.name, [])
+            if device.kind == "linux_bond":
+                partitions = [member.name for member in members if member.kind in _IB]
+                if partitions and len(partitions) < len(members):
+                    message = f"{device.name} has members of Ethernet and of InfiniBand"
+                    self.report.add(f"{device.path}.members", message, "make a bond of each")
+                options = device.bonding
+                if partitions and "mode" in options and self.sound(device, "bonding_options"):
+                    right = options["mode"] == bonding.AB and options.get("fail_over_mac") == "active"
+                    if not right:
+                        message = "a bond of InfiniBand works in one way only"
+                        remedy = "use mode=active-backup fail_over_mac=active"
+                        self.report.add(f"{device.path}.bonding_options", message, remedy)
+            elif device.kind in _OVS_BONDS:
+                columns = {
+                    (one.column, one.key): one.value
+                    for other in self.devices
+                    for one in other.ovs_settings
+                    if one.table == "Port" and one.record == device.name
+                }
+                path = f"{device.path}.ovs_options"
+                ovs_options.check_bond(self.report, path, columns, device.members, self.complete)
+
+    # ---- Open vSwitch
+
+    def rows(self) -> dict[str, set[str]]:
+        """Table -> names of the rows that this configuration makes."""
+        found: dict[str, set[str]] = {"Bridge": set(), "Port": set(), "Interface": set()}
+        for device in self.devices:
+            if device.kind in _OVS_BRIDGES:
+                found["Bridge"].add(device.name)
+                if device.ovs_internal:
+                    found["Port"].add(device.name)
+                    found["Interface"].add(device.name)
+                for member in self.below.get(device.name, []):
+                    found["Port"].add(member.name)
+                    if member.kind not in _OVS_BONDS:
+                        found["Interface"].add(member.name)
+            elif device.kind in _OVS_BONDS:
+                found["Interface"] |= {member.name for member in self.below.get(device.name, [])}
+            elif device.kind == "ovs_patch_port":
+                found["Port"].add(device.name)
+                found["Interface"].add(device.name)
+        return found
+
+    def settings(self) -> None:
+        """Columns are set of rows that this configuration makes; ``fail_mode`` and ``tag`` have keys of their own."""
+        rows = self.rows()
+        seen: dict[tuple[str, str, str, str | None], str] = {}
+        for device in list(self.devices):
+            kept: list[OvsSetting] = []
+            for one in device.ovs_settings:
+                path = device.path
+                target = self.by_name.get(one.record)
+                if one.record not in rows[one.table]:
+                    if self.complete:
+                        message = f"{one.record} is no {one.table} that this configuration makes"
+                        remedy = "set only rows of devices in an OVS bridge; what others made is theirs to set"
+                        self.report.add(path, message, remedy)
+                    continue
+                other = seen.setdefault((one.table, one.record, one.column, one.key), one.value)
+                if other != one.value:
+                    column = f"{one.column}:{one.key}" if one.key else one.column
+                    message = f"{column} of {one.record} is {one.value} here, and {other} elsewhere"
+                    self.report.add(path, message, "keep one of them")
+                if one.column == "fail_mode" and target is not None:
+                    self.replace(target, fail_mode=one.value)
+                    device = self.by_name[device.name]
+                elif one.column == "tag" and target is not None and target.kind == "vlan" and self.internal(target):
+                    if one.value != str(target.vlan_id):
+                        message = f"the tag of {target.name} is {target.vlan_id}, by its vlan_id"
+                        self.report.add(path, message, "remove tag")
+                elif one.column == "datapath_type" and target is not None and target.kind == "ovs_user_bridge":
+                    if one.value != "netdev":
+                        self.report.add(
+                            path, f"{target.name} has its datapath in userspace", "use an ovs_bridge instead"
+                        )
+                else:
+                    kept.append(one)
+            if len(kept) != len(device.ovs_settings):
+                self.replace(device, ovs_settings=tuple(kept))
+
+    def switch(self) -> None:
+        """Rules about bridges, patch ports and tunnels."""
+        for device in list(self.devices):
+            if device.kind == "ovs_patch_port":
+                self.patch(device)
+            elif device.kind == "ovs_tunnel" and self.sound(device, "ovs_options"):
+                ovs_options.check_tunnel(self.report, device)
+            elif device.kind in _OVS_BRIDGES:
+                if not device.ovs_internal and (device.addresses or device.routes or device.rules):
+                    message = f"{device.name} has no internal port, so it can have no addresses and routes"
+                    self.report.add(device.path, message, "remove them, or ovs_internal: false")
+                carried = [one.name for one in (device, *self.below.get(device.name, [])) if one.addresses]
+                if device.fail_mode == "secure" and carried:
+                    message = f"{carried[0]} has addresses on a bridge that passes nothing until somebody adds flows"
+                    self.report.warn(device.path, message, "use ovs_fail_mode: standalone")
+
+    def patch(self, device: Device) -> None:
+        """The rules about a patch port: two ends, on two bridges."""
+        report, path = self.report, device.path
+        if device.master is None and device.bridge is None:
+            if self.sound(device, "bridge_name"):
+                report.add(path, "the key bridge_name is missing", "the bridge that this end is on")
+        elif device.master is not None and device.bridge is not None:
+            if device.bridge != device.master:
+                report.add(f"{path}.bridge_name", f"{device.name} is a member of {device.master}", "remove bridge_name")
+            self.replace(device, bridge=None)
+        where = device.master or device.bridge
+        bridge = self.by_name.get(where or "")
+        if bridge is not None and bridge.kind not in _OVS_BRIDGES:
+            report.add(
+                f"{path}.bridge_name", f"{where} is {bridge.kind}, no bridge of Open vSwitch", "name an ovs_bridge"
+            )
+        peer = self.by_name.get(device.peer or "")
+        if device.peer == device.name:
+            report.add(f"{path}.peer", "a patch port cannot lead to itself", "name the patch port of the other bridge")
+        elif peer is not None and peer.kind != "ovs_patch_port":
+            report.add(f"{path}.peer", f"{peer.name} is {peer.kind}", "name the patch port of the other bridge")
+        elif peer is not None and peer.peer is not None and peer.peer != device.name:
+            report.add(f"{path}.peer", f"{peer.name} leads to {peer.peer}, not back to {device.name}", "make it a pair")
+        elif peer is not None and where is not None and (peer.master or peer.bridge) == where:
+            report.add(f"{path}.peer", f"both ends are on {where}: packets would go round", "put them on two bridges")
+
+    def cards(self) -> None:
+        """Rules about options of PFs, VFs and DPDK ports."""
+        for device in self.devices:
+            options, path = device.options, device.path
+            if device.kind == "sriov_pf":
+                if options.get("vdpa") == "yes" and (
+                    options.get("link_mode") != "switchdev" or options.get("numvfs") == "0"
+                ):
+                    self.report.add(f"{path}.vdpa", "vDPA needs VFs and a switch in the card",
+                                    "add link_mode: switchdev, and numvfs of at least 1")  # fmt: skip
+                if "vdpa_queues" in options and options.get("vdpa") != "yes":
+                    self.report.add(f"{path}.vdpa_queues", "there is no vDPA here", "add vdpa: true, or remove it")
+                if "steering_mode" in options and options.get("link_mode") != "switchdev":
+                    message = "only a switch in the card steers flows"
+                    self.report.add(f"{path}.steering_mode", message, "add link_mode: switchdev, or remove it")
+            elif device.kind == "sriov_vf":
+                least, most = int(options.get("min_tx_rate", "0")), int(options.get("max_tx_rate", "0"))
+                if 0 < most < least:
+                    self.report.add(f"{path}.min_tx_rate", f"{least} is more than max_tx_rate {most}", "lower it")
+                if options.get("qos", "0") != "0" and device.vlan_id is None and self.sound(device, "vlan_id"):
+                    self.report.add(f"{path}.qos", "priority bits are part of a VLAN tag", "add vlan_id, or remove qos")
+                if options.get("promisc") == "yes" and options.get("trust") == "no":
+                    self.report.add(f"{path}.promisc", "only a trusted VF may be promiscuous", "add trust: true")
+            for key in ("rx_queue_size", "tx_queue_size"):
+                number = int(options.get(key, "1"))
+                if number & (number - 1):
+                    self.report.add(f"{path}.{key}", f"{number} is no power of two", f"use {1 << number.bit_length()}")
+
+    # ---- MTU
+
+    def mtu(self, device: Device) -> int:
+        """The MTU that a device will have, as far as the configuration says. 65535 where nobody knows."""
+        return self._mtu(device, 0)
+
+    def _mtu(self, device: Device, depth: int) -> int:
+        if device.mtu is not None:
+            return device.mtu
+        if device.kind in _IB or depth > 8:
+            return 65535
+        if device.kind == "vlan" and device.parent is not None:
+            parent = self.by_name.get(device.parent)
+            return _MTU if parent is None else self._mtu(parent, depth + 1)
+        ports = [one for one in self.below.get(device.name, []) if self.carries(one)]
+        if device.kind in _BRIDGES | _OVS_BONDS and ports:
+            return min(self._mtu(port, depth + 1) for port in ports)
+        return _MTU
+
+    def carries(self, device: Device) -> bool:
+        """Whether packets of a bridge leave the node through this port."""
+        return device.kind not in ("ovs_patch_port", "ovs_tunnel", "linux_tap") and not self.internal(device)
+
+    def mtus(self) -> None:
+        """No packet may be larger than what carries it; IPv6 needs 1280."""
+        for device in self.devices:
+            path = f"{device.path}.mtu"
+            six = any(address.version == 6 for address in device.addresses) or device.dhcp6
+            if six and device.mtu is not None and device.mtu < 1280:
+                self.report.add(path, f"{device.mtu} is too small for IPv6", "use at least 1280")
+            parent = self.by_name.get(device.parent or "")
+            if device.kind == "vlan" and parent is not None and device.mtu and self.sound(parent, "mtu"):
+                self.fits(path, device.mtu, parent, self.mtu(parent))
+            members = self.below.get(device.name, [])
+            if device.kind == "linux_bond" and self.sound(device, "mtu"):
+                for member in members:
+                    if member.mtu is not None and member.mtu != self.mtu(device):
+                        message = f"{member.mtu} is not the {self.mtu(device)} of {device.name}, which its members get"
+                        self.report.add(f"{member.path}.mtu", message, f"give {device.name} mtu: {member.mtu}")
+            elif device.kind in _BRIDGES:
+                ports = [member for member in members if self.carries(member)]
+                if not ports or not all(self.sound(port, "mtu") for port in ports):
+                    continue
+                widest = max(ports, key=self.mtu)
+                for inner in (device, *(member for member in members if self.internal(member))):
+                    if inner.mtu is not None:
+                        self.fits(f"{inner.path}.mtu", inner.mtu, widest, self.mtu(widest))
+
+    def fits(self, path: str, mtu: int, carrier: Device, limit: int) -> None:
+        """Tells when an MTU is larger than that of what carries the packets."""
+        if mtu > limit:
+            message = f"{mtu} is more than the {limit} of {carrier.name}, which carries it"
+            self.report.add(path, message, f"give {carrier.name} mtu: {mtu}")
+
+    # ---- addresses and routes
+
+    def addresses(self) -> dict[IPAddress, str]:
+        """No address twice. The answer: address -> its device."""
+        owner: dict[IPAddress, str] = {}
+        for device in self.devices:
+            for index, address in enumerate(device.addresses):
+                path = f"{device.path}.addresses" + (f"[{index}]" if self.sound(device, "addresses") else "")
+                if address.is_loopback and device.name != "lo":
+                    self.report.add(
+                        path, f"{address.ip} is the address of the node to itself", "choose another address"
+                    )
+                if address.ip in owner:
+                    self.report.add(path, f"{address.ip} is an address of {owner[address.ip]} already", "give it once")
+                owner.setdefault(address.ip, device.name)
+        return owner
+
+    def routes(self, owner: Mapping[IPAddress, str]) -> None:
+        """Gateways can be reached, no two routes contradict each other, tables have a number."""
+        seen: dict[tuple[IPNetwork, int | str, int], str] = {}
+        for device in self.devices:
+            exact = self.sound(device, "routes")
+            for index, route in enumerate(device.routes):
+                path = f"{device.path}.routes" + (f"[{index}]" if exact else "")
+                key = (route.destination, route.table or MAIN, route.metric or 0)
+                if key in seen:
+                    what = "a default route" if route.destination.prefixlen == 0 else f"a route to {route.destination}"
+                    message = f"is {what} of the same table and metric as {seen[key]}"
+                    self.report.add(path, message, "give one of them another metric or table, or remove it")
+                seen.setdefault(key, path)
+                self.table(path, route.table)
+                if self.sound(device, "addresses", "use_dhcp", "use_dhcpv6"):
+                    self.gateway(path, device, route, owner)
+            for index, rule in enumerate(device.rules):
+                suffix = f"[{index}]" if self.sound(device, "rules") else ""
+                self.table(f"{device.path}.rules{suffix}", rule.table)
+
+    def table(self, path: str, table: int | str | None) -> None:
+        """A table that is named has to be in the list of devices."""
+        if isinstance(table, str) and table not in self.tables and self.complete:
+            remedy = f"write it as a device: type route_table, name {table}, table_id"
+            if self.tables:
+                remedy = did_you_mean(table, self.tables)
+            self.report.add(path, f"there is no routing table {table}", remedy)
+
+    def gateway(self, path: str, device: Device, route: Route, owner: Mapping[IPAddress, str]) -> None:
+        """Whether the next hop of a route can be reached, and the source address is one of the node's."""
+        source = route.options.get("src")
+        if source and ipaddress.ip_address(source) not in owner and not device.dhcp4 and not device.dhcp6:
+            self.report.add(path, f"src {source} is no address of this node", "give it to a device, or remove src")
+        hop = route.gateway
+        if hop is None:
+            return
+        if hop in owner:
+            self.report.add(path, f"next_hop {hop} is an address of this node itself", "name the gateway's address")
+            return
+        if (device.dhcp4 if hop.version == 4 else device.dhcp6) or (hop.version == 6 and hop.is_link_local):
+            return
+        around = [address.network for address in device.addresses if hop in address.network]
+        if not around and "onlink" not in route.options:
+            nets = ", ".join(str(net) for net in self.networks(device, hop.version)) or "none"
+            message = f"next_hop {hop} is in no subnet of {device.name} (its subnets: {nets})"
+            self.report.add(path, message, "name a gateway that is, or add onlink to route_options")
+        for net in around:
+            if net.version == 4 and net.prefixlen < 31 and hop in (net.network_address, net.broadcast_address):
+                self.report.add(path, f"next_hop {hop} is no host of {net}", "name the gateway's address")
+
+    @staticmethod
+    def networks(device: Device, version: int) -> Iterator[IPNetwork]:
+        """The subnets of a device."""
+        yield from dict.fromkeys(address.network for address in device.addresses if address.version == version)
+
+
+def check(
+    report: Report,
+    devices: list[Device],
+    tables: Mapping[str, int],
+    broken: Mapping[str, frozenset[str]],
+    *,
+    complete: bool,
+) -> list[Device]:
+    """Reports what is wrong with the configuration as a whole; the answer is the devices as they will be.
+
+    ``broken``: path of a device -> its keys that have mistakes already. ``complete``: whether every device could be
+    read; if not, nothing is said of devices that seem not to be there.
+    """
+    whole = _Whole(report, list(devices), tables, broken, complete)
+    whole.names()
+    whole.parents()
+    whole.primaries()
+    whole.bonds()
+    whole.settings()
+    whole.switch()
+    whole.cards()
+    whole.mtus()
+    whole.routes(whole.addresses())
+    return whole.devices
