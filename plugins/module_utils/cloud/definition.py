@@ -223,7 +223,7 @@ class _Checks:
             return isinstance(name, str)
         if self.names[kind]:
             self.add(path, f"unknown {kind[:-1].replace('_', ' ')} {name}", did_you_mean(name, self.names[kind]))
-        elif kind == "network_configs" and "network_configs" not in self.document.data:
+        elif kind == "network_configs" and self.document.data.get(kind, {}) == {}:
             self.add(path, f"unknown network config {name}", f"add it: `network_configs: {{{name}: [...]}}`")
         return False
 
@@ -268,6 +268,9 @@ class _Checks:
                     self.routes(path, data, block),
                 )
                 self.subnets[name, site] = subnet
+                routers = self.used.setdefault((name, site), {})
+                for route in subnet.routes:
+                    routers.setdefault(schema.address(route["next_hop"]), "the router of a route")
                 if network.get("default_route") and not data.get("gateway"):
                     message = f"the network {name} has the default route, and no gateway at the site {site}"
                     self.add(path, message, "add `gateway`, or remove `default_route`")
@@ -619,18 +622,23 @@ class _Checks:
                 found = networking.check_template(self.document, name, template, self.names["networks"])
                 self.problems += found
                 good |= set() if found else {name}
+        sure = self.data.get("networks") == self.document.data.get("networks")
+        sure = sure and len(self.subnets) == sum(
+            len(item.get("subnets", ())) for item in self.section("networks").values()
+        )
         checked: set[networking.Use] = set()
         for name, data in self.section("nodes").items():
             use = self.use(name, data)
             if use is None:
                 continue
             self.plan.uses[name] = use
-            if use.template in good and use not in checked:
+            wrong = any(problem.key.startswith(f"nodes.{name}.addresses") for problem in self.problems)
+            if use.template in good and use not in checked and not wrong:
                 checked.add(use)
                 given = self.plan.addresses[name]
                 traffic = self.section("traffic")
                 self.problems += networking.check_use(
-                    self.document, use, templates[use.template], self.plan.known, given, traffic
+                    self.document, use, templates[use.template], self.plan.known, given, traffic, sure
                 )
         self.problems = list(dict.fromkeys(self.problems))
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import (
@@ -23,26 +23,13 @@ from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document imp
     did_you_mean,
 )
 from ansible_collections.ozone.openstack.plugins.module_utils.network.model import NetworkError
+from ansible_collections.ozone.openstack.plugins.module_utils.network.vocabulary import WITHOUT_ADDRESSES
 
 if TYPE_CHECKING:
     from ansible_collections.ozone.openstack.plugins.module_utils.cloud.definition import Cloud, Network, Node
 
 Template = Sequence[Mapping[str, Any]]
 
-#: Objects that can have an address: these may say ``network``.
-CARRIERS = (
-    "interface",
-    "vlan",
-    "linux_bond",
-    "linux_bridge",
-    "ovs_bridge",
-    "ovs_user_bridge",
-    "sriov_pf",
-    "sriov_vf",
-    "ib_interface",
-    "ib_child_interface",
-    "linux_tap",
-)
 #: Objects whose name is that of a NIC, or an alias of it.
 NICS = ("interface", "sriov_pf", "ib_interface")
 BRIDGES = ("ovs_bridge", "ovs_user_bridge")
@@ -193,7 +180,7 @@ def check_template(document: Document, name: str, template: Template, networks: 
         elif network in first:
             message = f"the network {network} is on another object already, on line {document.line(first[network])}"
             problems.append(document.problem(here, message, "a node has one address in a network: keep one of them"))
-        elif item.get("type") not in CARRIERS:
+        elif str(item.get("type")) in WITHOUT_ADDRESSES:
             remedy = f"put `network: {network}` on its bridge, or on a vlan in it"
             problems.append(document.problem(here, f"an object of type {item.get('type')} has no address", remedy))
         if isinstance(network, str):
@@ -208,12 +195,16 @@ def check_use(
     networks: Mapping[str, Network],
     addresses: Mapping[str, str],
     traffic: Mapping[str, str],
+    complete: bool = True,
 ) -> list[Problem]:
-    """What is wrong with a template at the nodes that use it like this. ``addresses``: those of one of them."""
+    """What is wrong with a template at the nodes that use it like this. ``addresses``: those of one of them.
+
+    Not ``complete``: the networks have mistakes, which would cause others here.
+    """
     problems: list[Problem] = []
     top: Path_ = ("network_configs", use.template)
     known = facts(networks, use.site)
-    complete = True
+    whole = complete
     defaults: dict[int, str] = {}
     for path, item in objects(template, top):
         network = item.get("network")
@@ -223,24 +214,26 @@ def check_use(
         if network not in use.networks:
             message = f"the profile {use.profile} is not connected to the network {network}"
             problems.append(document.problem(here, message, "add it to `networks` of the profile, or use a template"))
-        elif network not in known:
+        elif complete and network not in known:
             message = f"the network {network} has no subnet for the site {use.site}"
             problems.append(document.problem(here, message, f"add networks.{network}.subnets.{use.site}"))
-            complete = False
-        elif item.get("type") == "vlan" and known[network].vlan is None and "vlan_id" not in item:
+            whole = False
+        elif complete and item.get("type") == "vlan" and known[network].vlan is None and "vlan_id" not in item:
             message = f"the network {network} has no VLAN id at the site {use.site}"
             remedy = f"add networks.{network}.vlan, or networks.{network}.subnets.{use.site}.vlan"
             problems.append(document.problem(here, message, remedy))
-            complete = False
-        if network in use.addressed and networks[network].default_route and "routes" not in item and network in known:
-            version = networks[network].subnets[use.site].cidr.version
-            other = defaults.setdefault(version, network)
-            if other != network:
-                message = f"the networks {other} and {network} both give the node a default route"
-                problems.append(document.problem(here, message, "keep `default_route` on one of them"))
+            whole = False
+        elif network in use.addressed and network in known and "routes" not in item:
+            subnet = networks[network].subnets[use.site]
+            if networks[network].default_route and subnet.gateway:
+                other = defaults.setdefault(subnet.cidr.version, network)
+                if other != network:
+                    message = f"the networks {other} and {network} both give the node a default route"
+                    problems.append(document.problem(here, message, "keep `default_route` on one of them"))
+                    known[network] = replace(known[network], routes=())
     problems += _missing(document, use, template, addresses, traffic)
     problems += _names(document, use, template, known, traffic)
-    if complete:
+    if whole:
         problems += _parse(document, use, fill(template, known, addresses))
     return problems
 

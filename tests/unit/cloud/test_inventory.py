@@ -214,7 +214,7 @@ def test_a_thousand_nodes_in_less_than_five_seconds(lab: Any, cloud: dict[str, A
 
 
 def test_the_examples(tmp_path: Path) -> None:
-    for name, count in (("standalone", 1), ("multinode", 3)):
+    for name, count in (("standalone", 1), ("multinode", 3), ("bonded", 4)):
         built = build_inventory(
             *definition.load(COLLECTION / "inventory" / name / "cloud.yml"), {"OZONE_STATE": str(tmp_path)}
         )
