@@ -30,8 +30,6 @@ _OVS_BONDS = frozenset({"ovs_bond", "ovs_dpdk_bond"})
 _BRIDGES = _OVS_BRIDGES | {"linux_bridge"}
 _IB = frozenset({"ib_interface", "ib_child_interface"})
 _DOTTED = re.compile(r"[^:]+\.[0-9]+\Z")
-#: MTU of a device that nobody gave one.
-_MTU = 1500
 
 
 class _Whole:
@@ -126,8 +124,6 @@ class _Whole:
         report, path = self.report, f"{device.path}.device"
         if device.parent == device.name:
             report.add(path, f"{device.name} cannot be on itself", "name the NIC, bond or bridge that carries it")
-        elif device.parent == "lo":
-            report.add(path, "lo carries no VLANs", "name the NIC, bond or bridge that carries it")
         elif parent is None:
             if self.complete and _DOTTED.match(device.parent or ""):
                 report.add(path, f"there is no device {device.parent}", "write that VLAN as a device, too")
@@ -172,9 +168,6 @@ class _Whole:
             self.report.add(
                 f"{device.path}.vfid", message, f"choose a smaller number, or raise numvfs of {parent.name}"
             )
-        if (device.mtu or 0) > self.mtu(parent) and self.sound(parent, "mtu"):
-            message = f"{device.mtu} is more than the {self.mtu(parent)} of {parent.name}"
-            self.report.add(f"{device.path}.mtu", message, f"give {parent.name} mtu: {device.mtu}")
 
     # ---- bonds and bridges
 
@@ -339,24 +332,10 @@ class _Whole:
             report.add(f"{path}.peer", f"both ends are on {where}: packets would go round", "put them on two bridges")
 
     def cards(self) -> None:
-        """Rules about options of PFs, VFs and DPDK ports."""
+        """Rules about options of VFs and DPDK ports."""
         for device in self.devices:
             options, path = device.options, device.path
-            if device.kind == "sriov_pf":
-                if options.get("vdpa") == "yes" and (
-                    options.get("link_mode") != "switchdev" or options.get("numvfs") == "0"
-                ):
-                    self.report.add(f"{path}.vdpa", "vDPA needs VFs and a switch in the card",
-                                    "add link_mode: switchdev, and numvfs of at least 1")  # fmt: skip
-                if "vdpa_queues" in options and options.get("vdpa") != "yes":
-                    self.report.add(f"{path}.vdpa_queues", "there is no vDPA here", "add vdpa: true, or remove it")
-                if "steering_mode" in options and options.get("link_mode") != "switchdev":
-                    message = "only a switch in the card steers flows"
-                    self.report.add(f"{path}.steering_mode", message, "add link_mode: switchdev, or remove it")
-            elif device.kind == "sriov_vf":
-                least, most = int(options.get("min_tx_rate", "0")), int(options.get("max_tx_rate", "0"))
-                if 0 < most < least:
-                    self.report.add(f"{path}.min_tx_rate", f"{least} is more than max_tx_rate {most}", "lower it")
+            if device.kind == "sriov_vf":
                 if options.get("qos", "0") != "0" and device.vlan_id is None and self.sound(device, "vlan_id"):
                     self.report.add(f"{path}.qos", "priority bits are part of a VLAN tag", "add vlan_id, or remove qos")
                 if options.get("promisc") == "yes" and options.get("trust") == "no":
@@ -368,22 +347,14 @@ class _Whole:
 
     # ---- MTU
 
-    def mtu(self, device: Device) -> int:
-        """The MTU that a device will have, as far as the configuration says. 65535 where nobody knows."""
-        return self._mtu(device, 0)
-
-    def _mtu(self, device: Device, depth: int) -> int:
-        if device.mtu is not None:
-            return device.mtu
-        if device.kind in _IB or depth > 8:
-            return 65535
-        if device.kind == "vlan" and device.parent is not None:
-            parent = self.by_name.get(device.parent)
-            return _MTU if parent is None else self._mtu(parent, depth + 1)
-        ports = [one for one in self.below.get(device.name, []) if self.carries(one)]
-        if device.kind in _BRIDGES | _OVS_BONDS and ports:
-            return min(self._mtu(port, depth + 1) for port in ports)
-        return _MTU
+    def mtu(self, device: Device) -> int | None:
+        """The MTU that is written for a device, or for what carries it; None: it will be as large as it has to be."""
+        seen: set[str] = set()
+        here: Device | None = device
+        while here is not None and here.mtu is None and here.kind == "vlan" and here.name not in seen:
+            seen.add(here.name)
+            here = self.by_name.get(here.parent or "")
+        return here.mtu if here is not None and self.sound(here, "mtu") else None
 
     def carries(self, device: Device) -> bool:
         """Whether packets of a bridge leave the node through this port."""
@@ -396,27 +367,26 @@ class _Whole:
             six = any(address.version == 6 for address in device.addresses) or device.dhcp6
             if six and device.mtu is not None and device.mtu < 1280:
                 self.report.add(path, f"{device.mtu} is too small for IPv6", "use at least 1280")
-            parent = self.by_name.get(device.parent or "")
-            if device.kind == "vlan" and parent is not None and device.mtu and self.sound(parent, "mtu"):
-                self.fits(path, device.mtu, parent, self.mtu(parent))
+            if device.parent is not None and device.kind in ("vlan", "sriov_vf", "ib_child_interface"):
+                self.fits(path, device.mtu, self.by_name.get(device.parent))
             members = self.below.get(device.name, [])
-            if device.kind == "linux_bond" and self.sound(device, "mtu"):
+            if device.kind == "linux_bond" and device.mtu is not None:
                 for member in members:
-                    if member.mtu is not None and member.mtu != self.mtu(device):
-                        message = f"{member.mtu} is not the {self.mtu(device)} of {device.name}, which its members get"
-                        self.report.add(f"{member.path}.mtu", message, f"give {device.name} mtu: {member.mtu}")
+                    if member.mtu is not None and member.mtu != device.mtu:
+                        message = f"{member.mtu} is not the {device.mtu} of {device.name}, which its members get"
+                        self.report.add(f"{member.path}.mtu", message, "remove it, or write the same number")
             elif device.kind in _BRIDGES:
-                ports = [member for member in members if self.carries(member)]
-                if not ports or not all(self.sound(port, "mtu") for port in ports):
+                ports = [(self.mtu(member) or 0, member) for member in members if self.carries(member)]
+                if not ports or not all(mtu for mtu, port in ports):
                     continue
-                widest = max(ports, key=self.mtu)
+                widest = max(ports, key=lambda port: port[0])[1]
                 for inner in (device, *(member for member in members if self.internal(member))):
-                    if inner.mtu is not None:
-                        self.fits(f"{inner.path}.mtu", inner.mtu, widest, self.mtu(widest))
+                    self.fits(f"{inner.path}.mtu", inner.mtu, widest)
 
-    def fits(self, path: str, mtu: int, carrier: Device, limit: int) -> None:
+    def fits(self, path: str, mtu: int | None, carrier: Device | None) -> None:
         """Tells when an MTU is larger than that of what carries the packets."""
-        if mtu > limit:
+        limit = self.mtu(carrier) if carrier is not None else None
+        if carrier is not None and mtu is not None and limit is not None and mtu > limit:
             message = f"{mtu} is more than the {limit} of {carrier.name}, which carries it"
             self.report.add(path, message, f"give {carrier.name} mtu: {mtu}")
 
@@ -428,7 +398,7 @@ class _Whole:
         for device in self.devices:
             for index, address in enumerate(device.addresses):
                 path = f"{device.path}.addresses" + (f"[{index}]" if self.sound(device, "addresses") else "")
-                if address.is_loopback and device.name != "lo":
+                if address.is_loopback:
                     self.report.add(
                         path, f"{address.ip} is the address of the node to itself", "choose another address"
                     )

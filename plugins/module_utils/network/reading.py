@@ -67,7 +67,7 @@ def show(value: Any) -> str:
     elif isinstance(value, dict | list) or (isinstance(value, int) and abs(value) > 10**40):
         text = "that" if isinstance(value, int) else type_name(value)
     else:
-        text = str(value)
+        text = str(value).lower() if isinstance(value, bool) else str(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -205,7 +205,7 @@ def normal_nic(word: str) -> str:
         return word.lower()
     if _DRIVER.match(word):
         return word
-    return "" if _kernel_name_fault(word) or word in RESERVED_NAMES - {"lo"} else word
+    return "" if _kernel_name_fault(word) or word in RESERVED_NAMES else word
 
 
 def nic(report: Report, path: str, value: Any, schema: Schema) -> str | None:
@@ -222,6 +222,8 @@ def nic(report: Report, path: str, value: Any, schema: Schema) -> str | None:
     else:
         fault = _kernel_name_fault(value) or f"{show(value)} is no NIC"
         remedy = "a NIC is given by its name, nicN, an alias, its MAC address, pci:0000:3b:00.0 or driver:ice:0"
+        if value == "lo":
+            remedy = "for an address of the node itself, make a linux_bridge without members"
         report.add(path, fault, remedy)
     return None
 

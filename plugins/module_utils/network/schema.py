@@ -51,6 +51,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.network.vocabulary
     MEMBERS,
     ONLY_MEMBERS,
     REFUSED_LISTS,
+    REFUSED_VALUES,
     ROUTE,
     RULE,
     SCHEMA,
@@ -68,12 +69,8 @@ _OVS_BRIDGES = ("ovs_bridge", "ovs_user_bridge")
 
 #: Kind -> keys that become ``Device.options`` as they are.
 _OPTIONS: dict[str, tuple[str, ...]] = {
-    "sriov_pf": (
-        "numvfs", "drivers_autoprobe", "promisc", "link_mode", "steering_mode", "vdpa", "vdpa_queues",
-    ),
-    "sriov_vf": (
-        "vfid", "qos", "min_tx_rate", "max_tx_rate", "spoofcheck", "trust", "promisc", "macaddr", "state",
-    ),
+    "sriov_pf": ("numvfs", "promisc"),
+    "sriov_vf": ("vfid", "vlan_id", "qos", "spoofcheck", "trust", "promisc", "macaddr", "state"),
     "ovs_dpdk_port": ("driver", "rx_queue", "rx_queue_size", "tx_queue_size"),
     "ovs_dpdk_bond": ("rx_queue", "rx_queue_size", "tx_queue_size"),
     "ib_child_interface": ("pkey_id",),
@@ -333,9 +330,6 @@ class _Parser:
                 name = device_name(self.report, f"{path}.parent", made, {})
         if name is None:
             return None
-        if kind == "interface" and name == "lo" and master is not None:
-            self.report.add(f"{path}.name", "lo cannot be a member of anything", "name a NIC")
-            return None
         inner = kind == "vlan" and master is not None and master.kind == "linux_bond"
         return Device(
             kind=cast(Kind, kind),
@@ -384,9 +378,12 @@ class _Parser:
 
     def common(self, device: Device, values: dict[str, Any], master: Device | None, broken: set[str]) -> None:
         """What all kinds have: DHCP, and no addresses where none can be."""
-        if values.get("persist_mapping"):
-            remedy = "remove the key; a NIC may be named by its MAC address or its place"
-            self.report.add(f"{device.path}.persist_mapping", "NICs are not renamed", remedy)
+        for key, (harmless, why, remedy) in REFUSED_VALUES.get(device.kind, {}).items():
+            if values.get(key, harmless) != harmless:
+                self.report.add(f"{device.path}.{key}", f"{show(values[key])} cannot be had: {why}", remedy)
+        if device.kind == "vlan" and values.get("ethtool_opts") is not None:
+            remedy = f"write it on {device.parent}, which carries it"
+            self.report.add(f"{device.path}.ethtool_opts", f"{device.name} is a VLAN, not a card", remedy)
         bare = device.kind in WITHOUT_ADDRESSES
         port = device.kind == "vlan" and master is not None and master.kind in _OVS_BRIDGES
         if bare or (device.master is not None and not port):

@@ -91,6 +91,8 @@ RULE = _object(
 #: Keys that have no effect here and do no harm, with what becomes of them.
 IGNORED: dict[str, str] = {
     "nm_controlled": "systemd-networkd manages every device of the configuration, whatever this says",
+    "hotplug": "a NIC that appears later is configured then, always",
+    "linkdelay": "addresses are there at once, with a link and without",
     "nic_mapping": "taken when empty; aliases of NICs are the `mapping` beside the configuration",
     "persist_mapping": "taken when false; NICs are not renamed",
     "defroute": "without DHCP there is no default route but those that are written; kept where DHCP is allowed",
@@ -195,8 +197,8 @@ _VF: dict[str, Schema] = {
     "vfid": _number("Its number, from 0.", 0, 65535),
     "vlan_id": _number("VLAN whose tag the card puts on what the VF sends; 0 for none.", 0, 4094),
     "qos": _number("Priority bits of that tag.", 0, 7),
-    "min_tx_rate": _number("Least bandwidth in Mbit/s; 0 for no limit.", 0, 2**31 - 1),
-    "max_tx_rate": _number("Most bandwidth in Mbit/s; 0 for no limit.", 0, 2**31 - 1),
+    "min_tx_rate": _number("Only 0: systemd-networkd sets no bandwidth.", 0, 2**31 - 1),
+    "max_tx_rate": _number("Only 0: systemd-networkd sets no bandwidth.", 0, 2**31 - 1),
     "spoofcheck": _flag("Whether the card drops packets with a foreign MAC address."),
     "trust": _flag("Whether the VF may become promiscuous."),
     "promisc": _flag("Whether it gets all packets; needs `trust`."),
@@ -214,7 +216,9 @@ KINDS: dict[str, Schema] = {
             **_PRIMARY,
             **_ETHTOOL,
             **_HOTPLUG,
-            "linkdelay": _number("Seconds to wait for the link.", 0, 3600),
+            "linkdelay": _number(
+                "Accepted and without effect: addresses are there at once, with a link and without.", 0, 3600
+            ),
             **_OVS_EXTRA,
             **_DCB,
         },
@@ -363,12 +367,14 @@ KINDS: dict[str, Schema] = {
         {
             "name": _text("The NIC.", **_NIC),
             "numvfs": _number("How many VFs it shall have.", 0, 65535),
-            "drivers_autoprobe": _flag("Whether the kernel binds its driver to the VFs.", True),
+            "drivers_autoprobe": _flag("Only true: the kernel binds its driver to the VFs.", True),
             "promisc": _flag("Whether it gets all packets.", True),
-            "link_mode": _text("Switch of the card.", enum=["legacy", "switchdev"], default="legacy"),
-            "steering_mode": _text("Who steers flows: software (smfs) or firmware (dmfs).", enum=["smfs", "dmfs"]),
-            "vdpa": _flag("Whether its VFs are vDPA devices; needs switchdev.", False),
-            "vdpa_queues": _number("Queue pairs of a vDPA device.", 1, 1024),
+            "link_mode": _text(
+                "Only legacy: systemd-networkd cannot switch a card.", enum=["legacy", "switchdev"], default="legacy"
+            ),
+            "steering_mode": _text("Refused: systemd-networkd cannot switch a card.", enum=["smfs", "dmfs"]),
+            "vdpa": _flag("Only false: systemd-networkd makes no vDPA devices.", False),
+            "vdpa_queues": _number("Refused: systemd-networkd makes no vDPA devices.", 1, 1024),
             **_COMMON,
             **_PRIMARY,
             **_ETHTOOL,
@@ -513,6 +519,25 @@ REFUSED_LISTS: dict[str, tuple[str, str]] = {
     ),
     "dcb_config": ("priorities of data centre bridging are set on the card with its own tools", "remove the key"),
     "interface_mapping": ("aliases of NICs differ among nodes", "give them beside the configuration, as mapping"),
+}
+
+_NO_SETTING = "systemd-networkd has no setting for it"
+_RENAMED = {"persist_mapping": (False, "NICs are not renamed", "name the NIC by its MAC address or its place")}
+_ON_MEMBERS = {"ethtool_opts": (None, "a bond is no card", "write it on the members")}
+
+#: Kind -> key -> (the value that is no wish, why others are refused, what to do).
+REFUSED_VALUES: dict[str, dict[str, tuple[Any, str, str]]] = {kind: dict(_RENAMED) for kind in KINDS}
+REFUSED_VALUES["linux_bond"] |= _ON_MEMBERS
+REFUSED_VALUES["sriov_pf"] |= {
+    "drivers_autoprobe": (True, _NO_SETTING, "remove the key"),
+    "link_mode": ("legacy", _NO_SETTING, "remove the key, and set the card's mode with devlink"),
+    "steering_mode": (None, _NO_SETTING, "remove the key, and set the card's mode with devlink"),
+    "vdpa": (False, _NO_SETTING, "remove the key, and make the devices with vdpa(8)"),
+    "vdpa_queues": (None, _NO_SETTING, "remove the key, and make the devices with vdpa(8)"),
+}
+REFUSED_VALUES["sriov_vf"] |= {
+    "min_tx_rate": (0, _NO_SETTING, "remove the key"),
+    "max_tx_rate": (0, _NO_SETTING, "remove the key"),
 }
 
 #: Keys that belong to another kind: (kind, key) -> remedy.
