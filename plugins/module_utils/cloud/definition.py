@@ -622,8 +622,8 @@ class _Checks:
                 found = networking.check_template(self.document, name, template, self.names["networks"])
                 self.problems += found
                 good |= set() if found else {name}
-        sure = self.data.get("networks") == self.document.data.get("networks")
-        sure = sure and len(self.subnets) == sum(
+        written = self.document.data if isinstance(self.document.data, dict) else {}
+        sure = self.data.get("networks") == written.get("networks") and len(self.subnets) == sum(
             len(item.get("subnets", ())) for item in self.section("networks").values()
         )
         checked: set[networking.Use] = set()
