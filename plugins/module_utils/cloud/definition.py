@@ -640,6 +640,11 @@ class _Checks:
                 self.problems += networking.check_use(
                     self.document, use, templates[use.template], self.plan.known, given, traffic, sure
                 )
+        users: dict[str, list[str]] = {}
+        for name, use in self.plan.uses.items():
+            users.setdefault(use.template, []).append(name)
+        for name in good:
+            self.problems += networking.check_shared(self.document, name, templates[name], users.get(name, []))
         self.problems = list(dict.fromkeys(self.problems))
 
     def use(self, name: str, data: Mapping[str, Any]) -> networking.Use | None:

@@ -188,6 +188,31 @@ def check_template(document: Document, name: str, template: Template, networks: 
     return problems
 
 
+def check_shared(document: Document, name: str, template: Template, nodes: Sequence[str]) -> list[Problem]:
+    """Addresses that a template writes out although several nodes have it. An anycast address (/32, /128) may be."""
+    problems: list[Problem] = []
+    for path, item in objects(template, ("network_configs", name)) if len(nodes) > 1 else ():
+        for index, text in _written(item):
+            if not text.endswith(("/32", "/128")):
+                message = f"{text} is written for {len(nodes)} nodes: {', '.join(nodes[:3])}"
+                problems.append(
+                    document.problem(
+                        (*path, "addresses", index),
+                        message + (", ..." if len(nodes) > 3 else ""),
+                        "say `network: <network>`, or give each node a template of its own",
+                    )
+                )
+    return problems
+
+
+def _written(item: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
+    """The addresses that an object writes out, with their places."""
+    entries = item.get("addresses")
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        if isinstance(entry, Mapping) and isinstance(entry.get("ip_netmask"), str):
+            yield index, entry["ip_netmask"]
+
+
 def check_use(
     document: Document,
     use: Use,
@@ -243,12 +268,7 @@ def _missing(
 ) -> list[Problem]:
     """Networks in which the nodes have an address that no object of the template brings up."""
     named = {item.get("network") for _path, item in objects(template)}
-    written = {
-        str(entry.get("ip_netmask", "")).partition("/")[0]
-        for _path, item in objects(template)
-        for entry in (item.get("addresses") if isinstance(item.get("addresses"), list) else None) or []
-        if isinstance(entry, Mapping)
-    }
+    written = {text.partition("/")[0] for _path, item in objects(template) for _index, text in _written(item)}
     problems = []
     for network in use.addressed:
         if network not in named and addresses[network] not in written:

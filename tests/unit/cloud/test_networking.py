@@ -347,6 +347,13 @@ REFUSED: dict[str, tuple[Callable[[Data], None], list[str]]] = {
         ),
         ["nodes.compute1.addresses.control: 198.18.2.9 belongs to the router of a route already"],
     ),
+    "one address for many nodes": (
+        append({"type": "interface", "name": "nic3", "addresses": [{"ip_netmask": "198.18.7.7/24"}]}),
+        [
+            "network_configs.bonded[2].addresses[0]: 198.18.7.7/24 is written for 19 nodes: compute1, compute2, "
+            "compute3, ... (say `network: <network>`"
+        ],
+    ),
     "DHCP": (
         append({"type": "interface", "name": "nic3", "use_dhcp": True}),
         ["network_configs.bonded[2].use_dhcp:"],
@@ -405,6 +412,9 @@ def test_no_value_anywhere_makes_a_traceback(lab: Any, bonded: Data) -> None:
 
 
 ACCEPTED: dict[str, Callable[[Data], None]] = {
+    "an anycast address": append(
+        {"type": "linux_bridge", "name": "any0", "members": [], "addresses": [{"ip_netmask": "198.18.7.7/32"}]}
+    ),
     "same name": change("nodes", "compute1", "interfaces", {"tunnel": "vlan31"}),
     "DHCP by name": lambda data: (
         append({"type": "interface", "name": "nic3", "use_dhcp": True})(data),  # type: ignore[func-returns-value]
