@@ -108,6 +108,7 @@ class Steps(TypedDict):
     delete: list[str]
     ovs: list[str]
     udev: list[str]
+    restart: list[str]
     reload: bool
     reconfigure: list[str]
     commands: list[list[str]]
@@ -117,6 +118,7 @@ class Link(TypedDict):
     """A link as the kernel shows it. ``partner``: MAC of the LACP partner of a bond, "" without LACP.
 
     ``tentative``: addresses whose uniqueness is not proven yet; ``duplicate``: those that somebody else has.
+    ``options``: as in ``model.LinkSeen``.
     """
 
     name: str
@@ -134,6 +136,7 @@ class Link(TypedDict):
     duplicate: list[str]
     type: str
     max_mtu: int
+    options: dict[str, str]
 
 
 class Route(TypedDict):
@@ -421,7 +424,7 @@ def explained(error: BaseException) -> str:
     """An error in plain words."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error) or type(error).__name__
+    return str(error) if isinstance(error, (Failure, OSError)) else f"a mistake in the tool: {error!r}"
 
 
 # -- looking -----------------------------------------------------------------------------------------------------------
@@ -462,6 +465,9 @@ def link_of(entry: Mapping[str, Any]) -> Link:
         if "local" in address and not made_of_mac(address)
     ]
     lacp = data.get("mode") == "802.3ad"
+    options = {name: str(value) for name, value in data.items() if isinstance(value, (str, int))}
+    if info.get("info_kind") and "link" in entry:
+        options["parent"] = entry["link"]
     return {
         "name": entry["ifname"],
         "kind": info.get("info_kind", ""),
@@ -478,6 +484,7 @@ def link_of(entry: Mapping[str, Any]) -> Link:
         "duplicate": sorted(name for name, address in found if address.get("dadfailed")),
         "type": entry.get("link_type", ""),
         "max_mtu": entry.get("max_mtu", 0),
+        "options": options,
     }
 
 
@@ -772,9 +779,13 @@ def staged(path: str, suffix: str) -> str:
 
 
 def stage(host: Host, files: Mapping[str, File | None], suffix: str) -> None:
-    """Write files beside their places, so that a full disk shows before anything is changed."""
+    """Write files beside their places, so that a full disk shows before anything is changed.
+
+    Those of the way back are all written, also where they still are in their places.
+    """
     for path, file in files.items():
-        if file is not None and not in_place(host, path, file):
+        places = [staged(path, suffix), *([path] if suffix == NEW else [])]
+        if file is not None and not any(in_place(host, at, file) for at in places):
             host.mkdir(os.path.dirname(path))
             host.create(staged(path, suffix), file["text"].encode(), int(file["mode"], 8))
 
@@ -870,19 +881,22 @@ def carry_links(
             do(f"deleting {name}", lambda name=name: host.run(["ip", "link", "delete", "dev", name], CALL))  # type: ignore[misc]
     if steps["ovs"]:
         do("Open vSwitch", lambda: transact(host, steps["ovs"], [] if back else None))
-    if steps["reload"]:
-        do("systemd-networkd", lambda: read_again(host, expected))
+    if steps["reload"] or NETWORKD in steps["restart"]:
+        do("systemd-networkd", lambda: read_again(host, expected, restart=NETWORKD in steps["restart"]))
+    for unit in steps["restart"]:
+        if unit != NETWORKD:
+            do(unit, lambda unit=unit: host.run(["systemctl", "try-restart", unit], CALL))  # type: ignore[misc]
     there = [name for name in steps["reconfigure"] if host.exists(f"/sys/class/net/{name}")]
     if there:
         do("networkctl reconfigure", lambda: host.run(["networkctl", "reconfigure", *there], CALL))
 
 
-def read_again(host: Host, expected: Sequence[str]) -> Result:
+def read_again(host: Host, expected: Sequence[str], *, restart: bool) -> Result:
     """Have systemd-networkd read its files. It is started where it does not run, restarted where it makes no links.
 
     Its restart leaves links and addresses alone. It reads the files again and makes the devices that are not there.
     """
-    argv = ["networkctl", "reload"] if running(host) else ["systemctl", "start", NETWORKD]
+    argv = ["networkctl", "reload"] if running(host) and not restart else ["systemctl", "restart", NETWORKD]
     result = host.run(argv, CALL)
     if result.code or appear(host, expected, APPEAR):
         result = host.run(["systemctl", "restart", NETWORKD], CALL)
