@@ -18,17 +18,17 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from ansible_collections.ozone.openstack.plugins.module_utils.network.difference import (
-    COLUMNS,
+    CLOUD_INIT_FILE,
+    NETWORK_MANAGER_FILE,
+    NETWORKD_FILE,
     TABLES_FILE,
     file_path,
-    normal,
 )
 from ansible_collections.ozone.openstack.plugins.module_utils.network.model import (
     OVS_KINDS,
     Config,
     Device,
     File,
-    Kind,
     LinkWanted,
     NetworkError,
     NetworkProblem,
@@ -40,6 +40,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.network.model impo
     Wanted,
 )
 from ansible_collections.ozone.openstack.plugins.module_utils.network.resolve import NIC_KINDS, Resolved
+from ansible_collections.ozone.openstack.plugins.module_utils.network.switch import COLUMNS, normal
 
 Section = tuple[str, list[tuple[str, str]]]
 
@@ -49,6 +50,9 @@ HEADER = (
 
 #: A link's MTU where the configuration says nothing, so that one that it said before does not stay.
 DEFAULT_MTU = 1500
+
+#: Longest name of a network device.
+LONGEST_NAME = 15
 
 #: Devices with their own network device in the kernel that this configuration makes, and what it is there.
 _NETDEVS = {
@@ -89,17 +93,10 @@ _BOND = {
     "resend_igmp": ("ResendIGMP", ""),
     "packets_per_slave": ("PacketsPerSlave", ""),
     "num_grat_arp": ("GratuitousARP", ""),
-    "num_unsol_na": ("GratuitousARP", ""),
     "all_slaves_active": ("AllSlavesActive", ""),
     "tlb_dynamic_lb": ("DynamicTransmitLoadBalancing", ""),
     "min_links": ("MinLinks", ""),
 }
-
-#: Options without a key of [Bond], with the value that the kernel has anyway.
-_BOND_DEFAULTS = {"use_carrier": "1", "lacp_active": "on"}
-
-#: Hash policies that systemd 257 knows.
-_HASH_POLICIES = ("layer2", "layer3+4", "layer2+3", "encap2+3", "encap3+4")
 
 #: Options of a bond that cannot change while it is up or has members -> their name in ``ip -j -d link``.
 _BOND_FIXED = {
@@ -123,15 +120,9 @@ _ROUTE = {
     "quickack": "QuickAck",
     "hoplimit": "HopLimit",
     "congctl": "TCPCongestionControlAlgorithm",
-    "rto_min": "TCPRetransmissionTimeoutSec",
     "fastopen_no_cookie": "FastOpenNoCookie",
     "pref": "IPv6Preference",
-    "protocol": "Protocol",
-    "proto": "Protocol",
-    "type": "Type",
 }
-
-_SWITCHES = frozenset({"onlink", "quickack", "fastopen_no_cookie"})
 
 #: What systemd-networkd must leave alone: the routes and rules of OVN, FRR and keepalived.
 NETWORKD = (
@@ -164,9 +155,9 @@ def render(config: Config, resolved: Resolved) -> Wanted:
     if writer.problems:
         raise NetworkError(writer.problems)
     files = {
-        "/etc/systemd/networkd.conf.d/50-ozone.conf": NETWORKD,
-        "/etc/cloud/cloud.cfg.d/99-ozone-network.cfg": CLOUD_INIT,
-        "/etc/NetworkManager/conf.d/50-ozone.conf": NETWORK_MANAGER,
+        NETWORKD_FILE: NETWORKD,
+        CLOUD_INIT_FILE: CLOUD_INIT,
+        NETWORK_MANAGER_FILE: NETWORK_MANAGER,
         **writer.files,
     }
     if config.tables:
@@ -200,8 +191,12 @@ class _Link:
         self.vlans: list[str] = []
         self.children: list[str] = []  # of InfiniBand
         self.functions: list[Device] = []  # VFs of a PF
-        self.above: list[_Link] = []  # all that needs at least its own MTU here
         self.mtu: int | None = None
+
+    @property
+    def file(self) -> str:
+        """What its files are called after: a NIC as it is written, because that stays when it is renamed or gone."""
+        return self.device.name if self.device.kind in NIC_KINDS else self.name
 
 
 class _Writer:
@@ -216,13 +211,12 @@ class _Writer:
         self.netdevs: dict[str, dict[str, str]] = {}
         self.wanted: list[LinkWanted] = []
         self.links: dict[str, _Link] = {}  # by name as written
-        self.owners: dict[str, _Link] = {}  # by the kernel's name
         for device in config.devices:
-            self.add(device)
-        for link in [*self.links.values()]:
+            self.links[device.name] = _Link(device, self.name(device))
+        for link in self.links.values():
             self.stand(link)
         for link in self.links.values():
-            link.mtu = self.mtu(link)
+            link.mtu = self.possible(link, self.mtu(link))
 
     def problem(self, path: str, message: str, remedy: str = "") -> None:
         """Another thing that cannot be done."""
@@ -230,78 +224,63 @@ class _Writer:
 
     # What there is, and what stands on what
 
-    def add(self, device: Device) -> _Link:
-        """A device, by its name as written and by the kernel's."""
-        name = device.name
+    def name(self, device: Device) -> str:
+        """The kernel's name of a device. One that is called after the NIC below it gets that NIC's own name."""
         if device.kind in NIC_KINDS:
-            name = self.resolved.link(name)
-        elif device.kind == "ib_child_interface" and device.parent is not None and name.startswith(f"{device.parent}."):
-            name = self.resolved.link(device.parent) + name.removeprefix(device.parent)
-        link = _Link(device, name)
-        self.links[device.name] = link
-        if name:
-            self.owners[name] = link
-        return link
-
-    def below(self, written: str, device: Device) -> _Link:
-        """The device of that name; a NIC that the configuration mentions only as the parent of another has none yet."""
-        if written in self.links:
-            return self.links[written]
-        name = self.resolved.link(written)
-        if name in self.owners:
-            return self.owners[name]
-        kind: Kind = "ib_interface" if device.kind == "ib_child_interface" else "interface"
-        return self.add(Device(kind, written, device.path))
-
-    def parent(self, device: Device) -> str | None:
-        """What carries a VLAN, a partition or a VF; None for a VLAN that is a port of Open vSwitch."""
-        if device.kind == "vlan" and device.parent is None and device.master is not None:
-            master = self.links[device.master].device
-            return None if master.kind in _BRIDGES else device.master
-        return device.parent
+            return self.resolved.link(device.name)
+        if device.parent is not None and device.name.startswith(f"{device.parent}."):
+            name = self.resolved.link(device.parent) + device.name.removeprefix(device.parent)
+            if len(name) > LONGEST_NAME:
+                message = f"{name} is longer than the {LONGEST_NAME} characters that the kernel allows"
+                self.problem(device.path, message, "give it a name of its own, with the key name")
+            return name
+        return device.name
 
     def stand(self, link: _Link) -> None:
         """Tells what carries a device about it."""
         device = link.device
-        written = self.parent(device)
-        if written is None:
+        if device.parent is None:
             return
-        base = self.below(written, device)
-        base.above.append(link)
+        base = self.links[device.parent]
         if device.kind == "vlan":
             base.vlans.append(link.name)
         elif device.kind == "ib_child_interface":
             base.children.append(link.name)
-        elif device.kind == "sriov_vf":
+        else:
             base.functions.append(device)
 
     def master(self, device: Device) -> _Link | None:
         """The bond or bridge that a device is a member of."""
-        if device.master is None or (device.kind == "vlan" and self.parent(device) == device.master):
-            return None
-        return self.links[device.master]
+        return self.links[device.master] if device.master is not None else None
 
     def mtu(self, link: _Link) -> int | None:
-        """Its MTU: its own, or more where something above needs more; the members of a bond have that of the bond."""
+        """Its MTU as far as the configuration says; None for InfiniBand, where it follows from the mode, and lo."""
         device = link.device
-        if device.kind.startswith("ib_"):
-            return device.mtu
-        sizes = [device.mtu or DEFAULT_MTU, *(self.mtu(other) or 0 for other in link.above)]
         master = self.master(device)
-        if master is not None and (device.kind != "vlan" or master.device.kind not in _BRIDGES):
-            sizes.append(self.mtu(master) or 0)
-        if device.kind in ("linux_bond", "linux_bridge", "ovs_bridge", "ovs_user_bridge", "ovs_bond"):
-            sizes += [self.links[name].device.mtu or 0 for name in device.members if name in self.links]
-        result = max(sizes)
-        found = self.resolved.nics.get(device.name)
-        if found is not None and found.nic is not None and 0 < found.nic["max_mtu"] < result:
-            most = found.nic["max_mtu"]
-            if result > DEFAULT_MTU:
-                self.problem(
-                    device.path, f"an MTU of {result} is more than {link.name} can: {most}", f"use at most {most}"
-                )
-            return most
-        return result
+        if master is not None and master.device.kind == "linux_bond":
+            return self.mtu(master)
+        if device.mtu is not None or device.kind.startswith("ib_") or device.name == "lo":
+            return device.mtu
+        if device.kind == "vlan":
+            return self.mtu(self.links[device.parent or device.master or ""])
+        if master is not None and master.device.kind in ("ovs_bond", "ovs_dpdk_bond") and master.device.mtu is not None:
+            return master.device.mtu
+        if device.kind in ("linux_bridge", "ovs_bridge", "ovs_user_bridge", "ovs_bond", "ovs_dpdk_bond"):
+            ports = [self.links[name] for name in device.members]
+            return min((self.mtu(port) or DEFAULT_MTU for port in ports if _carries(port.device)), default=DEFAULT_MTU)
+        return DEFAULT_MTU
+
+    def possible(self, link: _Link, mtu: int | None) -> int | None:
+        """That MTU, if the NIC can have it; a default that it cannot have becomes what it can."""
+        found = self.resolved.nics.get(link.device.name)
+        if mtu is None or found is None or found.nic is None or not 0 < found.nic["max_mtu"] < mtu:
+            return mtu
+        most = found.nic["max_mtu"]
+        if mtu > DEFAULT_MTU:
+            self.problem(
+                link.device.path, f"an MTU of {mtu} is more than {link.name} can: {most}", f"use at most {most}"
+            )
+        return most
 
     def physical(self, link: _Link) -> set[str]:
         """Names of the NICs that are there, whose carrier a link depends on."""
@@ -309,17 +288,12 @@ class _Writer:
         found = self.resolved.nics.get(device.name)
         if found is not None:
             return {found.name} if found.nic is not None else set()
-        names: set[str] = set()
-        below = [name for name in device.members if name in self.links]
-        if (parent := self.parent(device)) is not None:
-            below = [parent]
-        elif device.kind == "vlan" and device.master is not None:
-            below = [device.master]
-        for name in below:
-            other = self.below(name, device)
-            if other is not link and (other.device.kind != "vlan" or device.kind == "linux_bridge"):
-                names |= self.physical(other)
-        return names
+        if device.kind == "vlan":
+            return self.physical(self.links[device.parent or device.master or ""])
+        below = [device.parent] if device.parent is not None else device.members
+        return set().union(
+            *(self.physical(self.links[name]) for name in below if not self.is_port(self.links[name].device))
+        )
 
     # One link
 
@@ -341,7 +315,7 @@ class _Writer:
 
     def is_port(self, device: Device) -> bool:
         """Whether a VLAN is an internal port of Open vSwitch, with a tag."""
-        return device.kind == "vlan" and self.parent(device) is None
+        return device.kind == "vlan" and device.parent is None
 
     def is_dpdk(self, device: Device) -> bool:
         """Whether DPDK has a NIC, so that the kernel does not."""
@@ -386,7 +360,7 @@ class _Writer:
         if device.kind.startswith("ib_") and "mode" in device.options:
             sections.append(("IPoIB", [("Mode", device.options["mode"])]))
         sections += [("SR-IOV", _function(function)) for function in sorted(link.functions, key=_vfid)]
-        self.files[file_path(device.name, "network")] = _unit(sections)
+        self.files[file_path(link.file, "network")] = _unit(sections)
 
     def settings_of(self, link: _Link, master: _Link | None) -> list[tuple[str, str]]:
         """The [Network] section."""
@@ -438,21 +412,14 @@ class _Writer:
         entries = [("Destination", str(route.destination))]
         if route.gateway is not None:
             entries.append(("Gateway", str(route.gateway)))
-        elif route.destination.version == 4 and "scope" not in route.options and "type" not in route.options:
+        elif route.destination.version == 4 and "scope" not in route.options:
             entries.append(("Scope", "link"))
         if route.metric is not None:
             entries.append(("Metric", str(route.metric)))
         if route.table is not None:
             entries.append(("Table", str(self.table(route.table, device.path))))
         for option, value in sorted(route.options.items()):
-            if option not in _ROUTE:
-                known = ", ".join(sorted(_ROUTE))
-                self.problem(
-                    device.path, f"systemd-networkd has no setting for the route option {option}", f"use {known}"
-                )
-                continue
-            switched = value in ("", "1", "on", "true", "yes") and option in _SWITCHES
-            entries.append((_ROUTE[option], "yes" if switched else value))
+            entries.append((_ROUTE[option], value))
         return entries
 
     def rule(self, rule: Rule, device: Device) -> list[tuple[str, str]]:
@@ -469,6 +436,7 @@ class _Writer:
         ):
             if value is not None:
                 entries.append((key, str(value)))
+        entries += sorted(rule.options.items())
         if rule.action == "table":
             entries.append(("Table", str(self.table(rule.table, device.path))))
         else:
@@ -483,7 +451,7 @@ class _Writer:
         kind = _NETDEVS[device.kind]
         fixed = {"kind": kind}
         sections: list[Section] = [("NetDev", [("Name", link.name), ("Kind", kind)])]
-        base = self.below(parent, device).name if (parent := self.parent(device)) is not None else ""
+        base = self.links[device.parent].name if device.parent is not None else ""
         if device.kind == "vlan":
             sections.append(("VLAN", [("Id", str(device.vlan_id))]))
             fixed |= {"id": str(device.vlan_id), "parent": base}
@@ -497,22 +465,14 @@ class _Writer:
             sections.append(("IPoIB", [("PartitionKey", f"0x{key:04x}")]))
             fixed |= {"pkey": f"0x{key:04x}", "parent": base}
         self.netdevs[link.name] = fixed
-        self.files[file_path(device.name, "netdev")] = _unit(sections)
+        self.files[file_path(link.file, "netdev")] = _unit(sections)
 
     def bond(self, device: Device, fixed: dict[str, str]) -> list[tuple[str, str]]:
         """The [Bond] section: what is written, and the defaults of what a former configuration may have set."""
         options = {**_bond_defaults(device.bonding), **device.bonding}
         entries: dict[str, str] = {}
-        for option in sorted(options, key=lambda name: [*_BOND, name].index(name)):
+        for option in sorted(options.keys() & _BOND.keys(), key=[*_BOND].index):
             value = options[option]
-            if option in ("primary", "active_slave"):
-                continue
-            if _BOND_DEFAULTS.get(option) == value:
-                continue
-            if option not in _BOND or (option == "xmit_hash_policy" and value not in _HASH_POLICIES):
-                message = f"systemd-networkd 257 has no setting for the bonding option {option}={value}"
-                self.problem(f"{device.path}.bonding_options", message, "leave it out")
-                continue
             key, unit = _BOND[option]
             if option == "arp_ip_target":
                 value = " ".join(value.split(","))
@@ -545,7 +505,7 @@ class _Writer:
             ("AlternativeNamesPolicy", "database onboard slot path mac"),
             ("MACAddressPolicy", "persistent"),
         ]
-        self.files[file_path(device.name, "link")] = _unit([("Match", match), ("Link", policy + settings)])
+        self.files[file_path(link.file, "link")] = _unit([("Match", match), ("Link", policy + settings)])
 
     # Open vSwitch
 
@@ -578,14 +538,13 @@ class _Writer:
         """The rows of a port of a bridge."""
         device = link.device
         name = link.name
-        options = {key: value for key, value in device.options.items() if key not in _OWN_OPTIONS}
-        if device.kind == "vlan" and self.is_port(device):
+        if self.is_port(device):
             self.port(name, bridge, "internal", mtu_request=str(link.mtu))
             self.rows["Port", name]["columns"]["tag"] = str(device.vlan_id)
         elif device.kind == "ovs_patch_port":
-            self.port(name, bridge, "patch", options={"peer": device.peer or "", **options})
+            self.port(name, bridge, "patch", options={"peer": device.peer or ""})
         elif device.kind == "ovs_tunnel":
-            self.port(name, bridge, device.tunnel_type or "", options=options or None)
+            self.port(name, bridge, device.tunnel_type or "")
         elif device.kind == "ovs_dpdk_port":
             self.row("Port", name, bridge)
             self.dpdk(link, name)
@@ -616,7 +575,6 @@ class _Writer:
             value = device.options.get(option) or bond.get(option)
             if value:
                 options[key] = value
-        options |= {key: value for key, value in device.options.items() if key not in _OWN_OPTIONS}
         self.row("Interface", device.name, port, type="dpdk", options=options, mtu_request=str(link.mtu))
 
     def bridge_mac(self, device: Device) -> str:
@@ -707,7 +665,7 @@ class _Writer:
             member = self.links[written].device
             if member.kind == "ovs_bond":
                 names += member.members
-            elif member.kind not in _NO_LINK and self.master(member) is not None:
+            elif member.kind not in _NO_LINK:
                 names.append(written)
         return names
 
@@ -722,8 +680,10 @@ class _Writer:
         }
 
 
-#: Options of a device that are not columns of its interface.
-_OWN_OPTIONS = frozenset({"driver", "rx_queue", "rx_queue_size", "tx_queue_size"})
+def _carries(device: Device) -> bool:
+    """Whether packets of a bridge leave the node through this port."""
+    internal = device.kind == "vlan" and device.parent is None
+    return not internal and device.kind not in ("ovs_patch_port", "ovs_tunnel", "linux_tap")
 
 
 def _bond_defaults(bonding: Mapping[str, str]) -> dict[str, str]:

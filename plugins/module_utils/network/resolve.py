@@ -298,10 +298,8 @@ class _Resolution:
         for device in self.config.devices:
             if device.kind == "sriov_vf":
                 self.function(device)
-            elif device.kind in NIC_KINDS:
+            elif device.kind in NIC_KINDS and device.name != "lo":
                 self.nic(device.name, device)
-            if device.parent is not None and device.parent not in self.by_name:
-                self.nic(device.parent, device)
 
     def nic(self, written: str, device: Device) -> None:
         """Finds one of them, for a device that is it or stands on it."""
@@ -313,7 +311,7 @@ class _Resolution:
             self.problem(device.path, *error.args)
             return
         self.found[written] = found
-        infiniband = device.kind in ("ib_interface", "ib_child_interface")
+        infiniband = device.kind == "ib_interface"
         if found.nic is not None and (found.nic["type"] == "infiniband") != infiniband:
             kind = "InfiniBand" if not infiniband else "Ethernet"
             remedy = "use ib_interface" if not infiniband else "use interface"
@@ -360,10 +358,6 @@ class _Resolution:
                     self.absent(device.path, device.name, found)
                 elif not self.handed_over(device, found):
                     sentences.append(self.sentence(device, device.master, found))
-            if device.parent is not None and device.kind != "sriov_vf" and (found := self.found.get(device.parent)):
-                base = self.by_name.get(device.parent)
-                if found.nic is None and (base is None or base.master is not None):
-                    self.absent(device.path, device.parent, found)
         return sentences
 
     def predicted(self, device: Device, found: Found) -> bool:
