@@ -9,6 +9,7 @@ from typing import Any
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.scale import scale_down_refusals
 from ansible_collections.ozone.openstack.plugins.module_utils.services.haproxy import checks
 from ansible_collections.ozone.openstack.plugins.module_utils.services.keystone import key_files
+from ansible_collections.ozone.openstack.plugins.module_utils.services.node import account_files
 from ansible_collections.ozone.openstack.plugins.module_utils.services.ovn import chassis, cloud_remotes
 
 
@@ -18,6 +19,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Filters by name."""
         return {
+            "account_files": account_files,
             "front_end_checks": checks,
             "key_files": key_files,
             "ovn_chassis": chassis,

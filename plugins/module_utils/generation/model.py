@@ -173,10 +173,11 @@ class Manifest(TypedDict):
 
 
 #: Below these, host files are copies: systemd and udev read them before /var is mounted, AppArmor lets chronyd read
-#: nothing outside of its directory, and `systemctl disable` removes a unit file that is a link.
+#: nothing outside of its directory, sudo no link, and `systemctl disable` removes a unit file that is a link.
 COPIED = (
     "/etc/systemd/", "/etc/udev/", "/etc/modules-load.d/", "/etc/sysctl.d/", "/etc/tmpfiles.d/", "/etc/chrony/",
-    "/etc/apparmor.d/", "/etc/default/", "/etc/ssh/", "/etc/hosts", "/etc/hostname",
+    "/etc/apparmor.d/", "/etc/default/", "/etc/ssh/", "/etc/sudoers.d/", "/etc/hosts",
+    "/etc/hostname",
 )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "libpam-systemd", "openssh-server", "python3", "python3-apt", "kmod",
     "ca-certificates", "iproute2", "iputils-ping", "ethtool", "procps", "nftables", "iptables", "tcpdump",
     # node
-    "chrony", "podman", "crun", "netavark", "aardvark-dns", "catatonit", "conmon", "python3-pymysql",
+    "chrony", "sudo", "podman", "crun", "netavark", "aardvark-dns", "catatonit", "conmon", "python3-pymysql",
     # infrastructure services
     "mariadb-server", "galera-4", "mariadb-backup", "rabbitmq-server", "memcached", "haproxy", "keepalived",
     "openvswitch-switch", "ovn-central", "ovn-host", "ovn-common",

@@ -3,7 +3,20 @@
 
 from __future__ import annotations
 
-from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import Context
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import Context, DeclarationError
+
+ACCOUNTS_TOOL = "/usr/lib/ozone/ozone-accounts"
+ACCOUNT_KEYS = {"name", "authorized_keys", "sudo", "groups", "state"}
+#: What useradd of Debian takes.
+ACCOUNT_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+#: A line of authorized_keys, with or without options: sshd(8).
+PUBLIC_KEY = re.compile(r"(?:\S.* )?(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+ AAAA[A-Za-z0-9+/]+={0,3}(?: .*)?")
 
 
 def authority(context: Context) -> str:
@@ -25,3 +38,63 @@ def hosts(context: Context) -> str:
         if member["name"] != own:
             lines.append(f"{member['addresses'][network]} {member['name']}.{domain} {member['name']}")
     return "\n".join(lines) + "\n"
+
+
+def _account_problems(account: Mapping[str, Any], protected: str) -> list[str]:
+    """What is wrong with an entry of node_accounts."""
+    name = str(account.get("name", ""))
+    unknown = sorted(set(account) - ACCOUNT_KEYS)
+    found = [f"unknown key {', '.join(unknown)} (known: {', '.join(sorted(ACCOUNT_KEYS))})"] if unknown else []
+    if not ACCOUNT_NAME.fullmatch(name):
+        found.append("name: small letters, digits, - and _, 32 at most")
+    if name in ("root", protected):
+        found.append("this account is what Ozone logs in with, it is left as it was made")
+    if account.get("state", "present") not in ("present", "absent"):
+        found.append("state is present or absent")
+    keys = [str(key).strip() for key in account.get("authorized_keys") or []]
+    if not keys and account.get("state", "present") == "present":
+        found.append("authorized_keys is missing: nobody could log in")
+    found += [f"authorized_keys: {key[:20]!r}... is no public SSH key" for key in keys if not PUBLIC_KEY.fullmatch(key)]
+    return found
+
+
+def account_files(accounts: Iterable[Mapping[str, Any]], protected: str = "root") -> dict[str, dict[str, Any]]:
+    """The host files that make, let in and lock operators' accounts: ``node_accounts``.
+
+    Only the keys of cloud.yml let an operator in, and nothing is said of any other account: neither root nor the one
+    that Ansible uses (``protected``) can be locked out. The accounts themselves are made by ``accounts.py``.
+
+    :raises DeclarationError: says what is wrong with all entries.
+    """
+    entries = list(accounts)
+    problems = [
+        f"{entry.get('name', '?')}: {problem}" for entry in entries for problem in _account_problems(entry, protected)
+    ]
+    names = [str(entry.get("name", "")) for entry in entries]
+    problems += [f"{name}: is listed twice" for name in sorted({name for name in names if names.count(name) > 1})]
+    if problems:
+        raise DeclarationError("\n".join(f"node_accounts: {problem}" for problem in problems))
+    present = sorted((e for e in entries if e.get("state", "present") == "present"), key=lambda e: str(e["name"]))
+    document = {
+        "accounts": [
+            {"name": str(e["name"]), "groups": sorted(str(group) for group in e.get("groups") or [])} for e in present
+        ],
+        "locked": sorted(str(e["name"]) for e in entries if e.get("state", "present") == "absent"),
+        "protected": sorted({"root", protected}),
+    }
+    files: dict[str, dict[str, Any]] = {
+        ACCOUNTS_TOOL: {"content": Path(__file__).with_name("accounts.py").read_text(encoding="utf-8")},
+        "/etc/ozone/accounts.json": {"content": json.dumps(document, indent=2) + "\n"},
+    }
+    for entry in present:
+        keys = "".join(f"{str(key).strip()}\n" for key in entry["authorized_keys"])
+        files[f"/etc/ssh/authorized_keys.d/{entry['name']}"] = {"content": f"# Made by Ozone.\n{keys}"}
+    if present:
+        users = ",".join(str(entry["name"]) for entry in present)
+        lines = ["# Made by Ozone.", f"Match User {users}", "  AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u"]
+        files["/etc/ssh/sshd_config.d/60-ozone-accounts.conf"] = {"content": "\n".join([*lines, "Match all", ""])}
+    rules = [f"{entry['name']} ALL=(ALL:ALL) NOPASSWD: ALL\n" for entry in present if entry.get("sudo")]
+    if rules:
+        text = "".join(["# Made by Ozone. Accounts have no password.\n", *rules])
+        files["/etc/sudoers.d/60-ozone-accounts"] = {"content": text, "mode": "0440"}
+    return files
