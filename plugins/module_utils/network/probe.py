@@ -123,11 +123,16 @@ def numbers(host: Host, wanted: Wanted | None) -> list[Known]:
 
 
 def nics(host: Host, seen: Seen, permanent: Callable[[str], str]) -> list[Nic]:
-    """The NICs of a node, VFs as well: every link with a device behind it that is no Wi-Fi."""
+    """The NICs of a node, VFs as well: every link with a device behind it that is no Wi-Fi.
+
+    A node that is a container, as in the lab, has ends of veth pairs in the place of NICs.
+    """
     found = []
+    container = host.exists("/run/systemd/container")
     for name, link in sorted(seen["links"].items()):
         base = f"/sys/class/net/{name}"
-        if link["type"] not in ("ether", "infiniband") or not host.exists(f"{base}/device"):
+        stands_in = container and link["kind"] == "veth"
+        if link["type"] not in ("ether", "infiniband") or not (stands_in or host.exists(f"{base}/device")):
             continue
         if host.exists(f"{base}/phy80211"):
             continue
@@ -139,7 +144,7 @@ def nic(host: Host, name: str, link: Link, made_with: str) -> Nic:
     """One NIC."""
     base = f"/sys/class/net/{name}"
     mac = made_with.lower() if made_with.strip("0:") else link["permanent"].lower()
-    if not mac and not link["master"] and number(host.read(f"{base}/addr_assign_type")) == 0:
+    if not mac and not link["master"] and (host.read(f"{base}/addr_assign_type") or "").strip() == "0":
         mac = link["mac"].lower()
     return {
         "name": name,
