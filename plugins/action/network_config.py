@@ -102,7 +102,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
             result.update(found)
             return
         result.update(problems=found["problems"], degraded=found["degraded"])
-        result["warnings"].extend(found["warnings"])
+        result["warnings"].extend(found.get("warnings", []))
         if found["problems"]:
             result.update(failed=True, msg="; ".join(found["problems"]))
 
