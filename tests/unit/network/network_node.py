@@ -77,7 +77,7 @@ class Node(Host):
         self.fuse: int | None = None
         self.steps = 0
         self.dead = False
-        self.full: str | None = None  # beginning of the paths that find no space
+        self.full: str | tuple[str, ...] | None = None  # beginnings of the paths that find no space
         self.trace: list[str] = []
         self.nic("lo", "", kind="loopback")
         for path in (NETWORK, "/run", "/var/lib/ozone/network", "/usr/bin", "/etc/network", "/sys/class/net"):
@@ -101,8 +101,10 @@ class Node(Host):
                     if name == "create":
                         Path(self.at(arguments[0])).write_bytes(arguments[1][: len(arguments[1]) // 2])
                     raise Killed
-            if self.full is not None and name in WRITES and str(arguments[-1 if name == "symlink" else 0]).startswith(
-                self.full
+            if (
+                self.full is not None
+                and name in WRITES
+                and str(arguments[-1 if name == "symlink" else 0]).startswith(self.full)
             ):
                 raise OSError(errno.ENOSPC, "No space left on device", arguments[0])
             return value(*arguments, **keywords)
@@ -153,8 +155,8 @@ class Node(Host):
 
     def answers(self, name: str, gateway: str) -> bool:
         segment = self.gateways.get(gateway)
-        link = self.links[name]
-        if segment is None or link.master or self.where(name) != segment:
+        link = self.links.get(name)
+        if segment is None or link is None or link.master or self.where(name) != segment:
             return False
         return any(ipaddress.ip_address(gateway) in ipaddress.ip_interface(a).network for a in link.addresses)
 
@@ -197,11 +199,18 @@ class Node(Host):
             return OK
         if words[:2] == ["link", "delete"]:
             return self._delete(words[3])
-        if words[:2] == ["address", "replace"]:
-            self.links[words[4]].addresses.add(words[2])
+        named = self.links.get(words[words.index("dev") + 1])
+        if named is None:
+            return Result(1, "", "Cannot find device")
+        if words[0] == "address":
+            (named.addresses.add if words[1] == "replace" else named.addresses.discard)(words[2])
             return OK
-        if words[:2] == ["route", "replace"]:  # ip route replace default via GATEWAY dev LINK
-            self.links[words[6]].routes.add((words[2], words[4]))
+        if words[0] == "route":
+            hop = (words[2], words[words.index("via") + 1] if "via" in words else "")
+            (named.routes.add if words[1] == "replace" else named.routes.discard)(hop)
+            return OK
+        if words[:2] == ["link", "set"]:
+            named.master = "" if "nomaster" in words else named.master
             return OK
         raise AssertionError(words)
 
@@ -319,8 +328,8 @@ class Node(Host):
                 self.ovs.pop(arguments[0], None)
                 if arguments[0] in self.links:
                     del self.links[arguments[0]]
-            elif verb == "add-port":
-                self.ovs[arguments[0]].add(arguments[1])
+            elif verb == "set":
+                self.ovs[arguments[1]].add(f"{arguments[0]} {arguments[2]}")
             else:
                 raise AssertionError(call)
         if self.vswitchd_down and "--no-wait" not in options:
@@ -343,26 +352,35 @@ class Node(Host):
             if name.endswith(".netdev"):
                 self._make(pairs(text), lingering=self.stubborn and known.get(name) is not None)
         vlans: dict[str, str] = {}
+        matched = set()
         for name, text in files.items():
             given = pairs(text)
-            link = self.links.get(given.get("Match.Name", [""])[0])
-            if not name.endswith(".network") or link is None:
+            found = self._matched(given)
+            if not name.endswith(".network") or found is None:
                 continue
+            matched.add(found)
+            link = self.links[found]
             link.managed, link.up = True, True
-            link.addresses = set(given.get("Network.Address", []))
-            network = given.get("Network.Gateway", [])
-            link.routes = {("default", gateway) for gateway in network}
+            link.addresses = {*given.get("Network.Address", []), *given.get("Address.Address", [])}
+            gateways = [*given.get("Network.Gateway", []), *given.get("Route.Gateway", [])]
+            link.routes = {("default", gateway) for gateway in gateways}
             link.master = (given.get("Network.Bond") or given.get("Network.Bridge") or [""])[0]
             link.mtu = int(given.get("Link.MTUBytes", ["1500"])[0])
             for vlan in given.get("Network.VLAN", []):
-                vlans[vlan] = given["Match.Name"][0]
+                vlans[vlan] = found
         for vlan, parent in vlans.items():
             if vlan in self.links:
                 self.links[vlan].parent = parent
-        matched = {pairs(text).get("Match.Name", [""])[0] for name, text in files.items() if name.endswith(".network")}
         for name, link in self.links.items():
             if link.managed and name not in matched:
                 link.managed, link.addresses, link.routes, link.master = False, set(), set(), ""
+
+    def _matched(self, given: dict[str, list[str]]) -> str | None:
+        name = given.get("Match.Name", [""])[0]
+        if name in self.links:
+            return name
+        mac = given.get("Match.PermanentMACAddress", ["none"])[0]
+        return next((name for name, link in self.links.items() if link.kind == "" and link.mac == mac), None)
 
     def _make(self, given: dict[str, list[str]], lingering: bool) -> None:
         name = given["NetDev.Name"][0]
