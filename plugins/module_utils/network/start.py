@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, TypedDict, cast
 
 from ansible_collections.ozone.openstack.plugins.module_utils.network import tool
-from ansible_collections.ozone.openstack.plugins.module_utils.network.difference import difference
+from ansible_collections.ozone.openstack.plugins.module_utils.network.difference import OWNED, difference
 from ansible_collections.ozone.openstack.plugins.module_utils.network.model import Change, Observed, Wanted
 from ansible_collections.ozone.openstack.plugins.module_utils.network.probe import probe
 from ansible_collections.ozone.openstack.plugins.module_utils.network.tool import Failure, Host, Pending
@@ -60,6 +60,7 @@ def start(
         record = pending_of(host, wanted, observed, change, identity, window)
         try:
             install(host)
+            clean(host)
             tool.stage(host, record["forward"]["files"], tool.NEW)
             tool.stage(host, record["back"]["files"], tool.OLD)
             record["armed"] = host.clock()
@@ -135,6 +136,14 @@ def pending_of(host: Host, wanted: Wanted, observed: Observed, change: Change, i
         "warnings": [],
         "problems": [],
     }
+
+
+def clean(host: Host) -> None:
+    """Remove what a change left that died while it was prepared."""
+    for directory in dict.fromkeys(directory for directory, _ in OWNED):
+        for name in host.names(directory):
+            if name.startswith(".") and name.endswith((tool.NEW, tool.OLD)):
+                host.unlink(f"{directory}/{name}")
 
 
 def give_up(host: Host, record: Pending) -> None:
