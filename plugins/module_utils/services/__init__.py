@@ -21,4 +21,7 @@ BUILDERS: dict[str, Callable[..., str]] = {
     "ovn_central_options": ovn.central_options,
     "rabbitmq_config": rabbitmq.config,
     "rabbitmq_definitions": rabbitmq.definitions,
+    "rabbitmq_environment": rabbitmq.environment,
+    "rabbitmq_names": rabbitmq.names,
+    "rabbitmq_port_mapper": rabbitmq.port_mapper,
 }

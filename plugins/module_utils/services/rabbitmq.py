@@ -3,12 +3,56 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 
 from ansible_collections.ozone.openstack.plugins.module_utils.derived import rabbitmq_hash
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import Context
 
 DEFINITIONS = "/etc/rabbitmq/definitions.json"
+NAMES = "/etc/rabbitmq/inetrc"
+
+
+def _tuple(address: str) -> str:
+    """An address as Erlang writes it: ``{198,18,9,11}``."""
+    parsed = ipaddress.ip_address(address)
+    numbers = parsed.packed if parsed.version == 4 else [int(part, 16) for part in parsed.exploded.split(":")]
+    return "{" + ",".join(str(number) for number in numbers) + "}"
+
+
+def environment(context: Context) -> str:
+    """rabbitmq-env.conf: members speak to one another on the message queue's network only.
+
+    The tools listen as well while they run, as every Erlang node does: they need nothing but the loopback for it.
+    """
+    address = context.address("message_queue")
+    family = "-proto_dist inet6_tcp " if ":" in address else ""
+    loopback = "::1" if family else "127.0.0.1"
+    return (
+        "# Made by Ozone.\n"
+        f"export ERL_INETRC={NAMES}\n"
+        f'SERVER_ADDITIONAL_ERL_ARGS="{family}-kernel inet_dist_use_interface {_tuple(address)}"\n'
+        f'CTL_ERL_ARGS="{family}-kernel inet_dist_use_interface {_tuple(loopback)}"\n'
+    )
+
+
+def names(context: Context) -> str:
+    """For Erlang, this node's name means its address on the message queue's network, whatever /etc/hosts says.
+
+    The other members are in /etc/hosts, so that one that joins changes nothing that a running member has read.
+    """
+    own = context.node["name"]
+    address = _tuple(context.address("message_queue"))
+    lines = [f'{{host, {address}, ["{own}", "{own}.{context.cloud["domain"]}"]}}.', "{lookup, [file, native]}."]
+    return "\n".join(["%% Made by Ozone.", *(["{inet6, true}."] if address.count(",") > 3 else []), *lines, ""])
+
+
+def port_mapper(context: Context) -> str:
+    """The socket of epmd, which by default listens on all addresses."""
+    address = context.address("message_queue")
+    listen = ["[::1]:4369", f"[{address}]:4369"] if ":" in address else ["127.0.0.1:4369", f"{address}:4369"]
+    lines = ["# Made by Ozone.", "[Socket]", "ListenStream=", *(f"ListenStream={entry}" for entry in listen)]
+    return "\n".join([*lines, "FreeBind=true", ""])
 
 
 def config(context: Context) -> str:

@@ -57,6 +57,32 @@ def test_definitions_give_each_service_its_own_virtual_host(make_context: Any) -
     assert {vhost["default_queue_type"] for vhost in document["vhosts"]} == {"quorum"}
 
 
+def test_rabbitmq_listens_on_its_own_network_only(make_context: Any) -> None:
+    context = make_context(members=3)
+    environment = BUILDERS["rabbitmq_environment"](context)
+    assert 'SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {198,18,9,11}"' in environment
+    assert 'CTL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1}"' in environment
+    assert '{host, {198,18,9,11}, ["c1", "c1.test.ozone.test"]}.' in BUILDERS["rabbitmq_names"](context)
+    assert BUILDERS["rabbitmq_port_mapper"](context).splitlines()[2:5] == [
+        "ListenStream=", "ListenStream=127.0.0.1:4369", "ListenStream=198.18.9.11:4369",
+    ]  # fmt: skip
+
+
+def test_rabbitmq_over_ipv6(make_context: Any) -> None:
+    context = make_context()
+    context.node["addresses"]["internal"] = "fd00::9:11"
+    assert "-proto_dist inet6_tcp -kernel inet_dist_use_interface {64768,0,0,0,0,0,9,17}" in BUILDERS[
+        "rabbitmq_environment"
+    ](context)
+    assert "{inet6, true}." in BUILDERS["rabbitmq_names"](context)
+    assert "ListenStream=[fd00::9:11]:4369" in BUILDERS["rabbitmq_port_mapper"](context)
+
+
+def test_a_member_that_joins_changes_nothing_that_a_member_has_read(make_context: Any) -> None:
+    for builder in ("rabbitmq_environment", "rabbitmq_names", "rabbitmq_port_mapper"):
+        assert BUILDERS[builder](make_context()) == BUILDERS[builder](make_context(members=3))
+
+
 def test_hosts_does_not_list_every_node(make_context: Any) -> None:
     text = BUILDERS["node_hosts"](make_context(members=3))
     assert "198.18.9.12 c2.test.ozone.test c2" in text
