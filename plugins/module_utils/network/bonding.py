@@ -193,10 +193,10 @@ def _modes(modes: frozenset[str]) -> str:
     return ", ".join(mode for mode in MODES if mode in modes)
 
 
-def _monitor(report: Report, path: str, found: dict[str, str], given: Sequence[str]) -> None:
-    """The rules about how a bond finds out that a member is dead."""
+def _monitor(report: Report, path: str, found: dict[str, str], given: Sequence[str], readable: bool) -> None:
+    """The rules about how a bond finds out that a member is dead. ``readable``: whether ``given`` is all of them."""
     miimon, arp = int(found.get("miimon", "0")), int(found.get("arp_interval", "0"))
-    known = all(key in found for key in ("miimon", "arp_interval") if key in given)
+    known = readable and all(key in found for key in ("miimon", "arp_interval") if key in given)
     if miimon and arp:
         report.add(
             path,
@@ -235,9 +235,10 @@ def parse(report: Report, path: str, value: Any, members: int) -> dict[str, str]
     before = len(report.problems)
     found: dict[str, str] = {}
     given = _words(report, path, value)
+    readable = len(report.problems) == before
     for name, item in given.items():
         key = SAME.get(name, name)
-        here = path if isinstance(value, str) else f"{path}.{name}"
+        here = path if isinstance(value, str) else reading.below(path, name)
         option = OPTIONS.get(key)
         if name in REFUSED:
             why, remedy = REFUSED[name]
@@ -263,7 +264,7 @@ def parse(report: Report, path: str, value: Any, members: int) -> dict[str, str]
             report.add(path, f"{key} is not possible in mode {mode}", f"remove it; it is for {_modes(option.modes)}")
         elif mode and option.effect is not None and mode not in option.effect:
             report.warn(path, f"{key} does nothing in mode {mode}", f"remove it; it is for {_modes(option.effect)}")
-    _monitor(report, path, found, tuple(SAME.get(name, name) for name in given))
+    _monitor(report, path, found, tuple(SAME.get(name, name) for name in given), readable)
     if "primary_reselect" in found and "primary" not in given:
         report.warn(path, "has primary_reselect without primary", "add primary=<member>, or remove it")
     links = int(found.get("min_links", "0"))

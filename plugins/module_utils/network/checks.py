@@ -256,38 +256,40 @@ class _Whole:
         """Columns are set of rows that this configuration makes; ``fail_mode`` and ``tag`` have keys of their own."""
         rows = self.rows()
         seen: dict[tuple[str, str, str, str | None], str] = {}
-        for device in list(self.devices):
-            kept: list[OvsSetting] = []
+        kept: dict[str, list[OvsSetting]] = {}
+        for device in self.devices:
+            kept[device.path] = []
             for one in device.ovs_settings:
-                path = device.path
-                target = self.by_name.get(one.record)
                 if one.record not in rows[one.table]:
                     if self.complete:
                         message = f"{one.record} is no {one.table} that this configuration makes"
                         remedy = "set only rows of devices in an OVS bridge; what others made is theirs to set"
-                        self.report.add(path, message, remedy)
+                        self.report.add(device.path, message, remedy)
                     continue
                 other = seen.setdefault((one.table, one.record, one.column, one.key), one.value)
                 if other != one.value:
                     column = f"{one.column}:{one.key}" if one.key else one.column
                     message = f"{column} of {one.record} is {one.value} here, and {other} elsewhere"
-                    self.report.add(path, message, "keep one of them")
-                if one.column == "fail_mode" and target is not None:
-                    self.replace(target, fail_mode=one.value)
-                    device = self.by_name[device.name]
-                elif one.column == "tag" and target is not None and target.kind == "vlan" and self.internal(target):
-                    if one.value != str(target.vlan_id):
-                        message = f"the tag of {target.name} is {target.vlan_id}, by its vlan_id"
-                        self.report.add(path, message, "remove tag")
-                elif one.column == "datapath_type" and target is not None and target.kind == "ovs_user_bridge":
-                    if one.value != "netdev":
-                        self.report.add(
-                            path, f"{target.name} has its datapath in userspace", "use an ovs_bridge instead"
-                        )
-                else:
-                    kept.append(one)
-            if len(kept) != len(device.ovs_settings):
-                self.replace(device, ovs_settings=tuple(kept))
+                    self.report.add(device.path, message, "keep one of them")
+                if not self.known(device.path, one, self.by_name[one.record]):
+                    kept[device.path].append(one)
+        modes = {key[1]: value for key, value in seen.items() if key[2] == "fail_mode"}
+        for device in list(self.devices):
+            if len(kept[device.path]) != len(device.ovs_settings) or device.name in modes:
+                mode = modes.get(device.name, device.fail_mode)
+                self.replace(device, ovs_settings=tuple(kept[device.path]), fail_mode=mode)
+
+    def known(self, path: str, one: OvsSetting, target: Device) -> bool:
+        """Whether a column is set by a key of the device already; told, when it says something else."""
+        if one.column == "tag" and self.internal(target):
+            if one.value != str(target.vlan_id):
+                self.report.add(path, f"the tag of {target.name} is {target.vlan_id}, by its vlan_id", "remove tag")
+            return True
+        if one.column == "datapath_type" and target.kind == "ovs_user_bridge":
+            if one.value != "netdev":
+                self.report.add(path, f"{target.name} has its datapath in userspace", "use an ovs_bridge instead")
+            return True
+        return one.column == "fail_mode"
 
     def switch(self) -> None:
         """Rules about bridges, patch ports and tunnels."""
@@ -398,7 +400,7 @@ class _Whole:
         for device in self.devices:
             for index, address in enumerate(device.addresses):
                 path = f"{device.path}.addresses" + (f"[{index}]" if self.sound(device, "addresses") else "")
-                if address.is_loopback:
+                if address.ip.is_loopback:
                     self.report.add(
                         path, f"{address.ip} is the address of the node to itself", "choose another address"
                     )

@@ -24,9 +24,8 @@ TAG = "ozone-network"
 
 _MAP: tuple[str, ...] = ("map",)
 _BOOL = ("true", "false")
-_TEXT: tuple[str, ...] = ("text",)
 
-#: Table -> columns that can be set: "map", "text", "mac", "vlan", "vlans", "number", or the choices.
+#: Table -> columns that can be set: "map", "mac", "vlan", "vlans", "number", or the choices.
 COLUMNS: dict[Table, dict[str, tuple[str, ...]]] = {
     "Bridge": {
         "datapath_type": ("system", "netdev"),
@@ -132,8 +131,6 @@ def _values(text: str) -> list[str]:
 
 def _fits(form: tuple[str, ...], text: str) -> str:
     """What a value has to be; empty when it is that."""
-    if form == _TEXT:
-        return ""
     words = _values(text)
     if form == ("number",):
         return "" if re.fullmatch(r"[0-9]{1,9}", text) else "a number"

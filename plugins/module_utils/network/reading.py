@@ -35,6 +35,7 @@ FALSE = frozenset({"0", "f", "false", "off", "n", "no"})
 #: Longest name of a network device (IFNAMSIZ without the final zero).
 LONGEST_NAME = 15
 _NAME = re.compile(r"[!-$&-.0-9;-~]+\Z")  # ASCII without blanks, "%", "/" and ":"
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+\Z")
 _NUMBERED = re.compile(r"nic[0-9]+\Z")
 _MAC = re.compile(r"[0-9a-fA-F]{2}(?:[:-][0-9a-fA-F]{2}){5}\Z")
 _PCI = re.compile(r"pci:[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7]\Z")
@@ -71,6 +72,12 @@ def show(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def below(path: str, key: str) -> str:
+    """The path of a key; one that is no plain word is quoted."""
+    word = key if _PLAIN.match(key) else show(key)
+    return f"{path}.{word}" if path else word
+
+
 def type_name(value: Any) -> str:
     """The type of a value, in words."""
     if value is None:
@@ -96,9 +103,9 @@ def is_text(report: Report, path: str, value: Any) -> bool:
     """Whether ``value`` is a text; told, when not."""
     if isinstance(value, str):
         return True
-    remedy = "give it a value, or remove the key" if value is None else ""
+    remedy = "give it a value, or remove the key"
     if isinstance(value, int | float) and not isinstance(value, bool):
-        remedy = f'put it in quotes: "{value}"'
+        remedy = f'put it in quotes: "{show(value)}"'
     report.add(path, f"must be a text, not {type_name(value)}", remedy)
     return False
 
@@ -142,15 +149,14 @@ def number(report: Report, path: str, value: Any, schema: Schema) -> int | None:
         elif re.fullmatch(r"0x[0-9a-f]{1,16}", word):
             value = int(word, 16)
     if not isinstance(value, int) or isinstance(value, bool):
-        remedy = "give it a value, or remove the key" if value is None else ""
+        remedy = "write a number, or remove the key"
         if isinstance(value, str) and value.strip().isdecimal():
-            remedy = f"write it without quotes: {value.strip()}"
+            remedy = f"write it without quotes: {show(value.strip())[1:-1]}"
         report.add(path, f"must be a whole number, not {type_name(value)}", remedy)
         return None
-    least, most = schema.get("minimum"), schema.get("maximum")
-    if (least is not None and value < least) or (most is not None and value > most):
-        limits = f"at least {least}" if most is None else f"between {least} and {most}"
-        report.add(path, f"{show(value)} is not possible here", f"must be {limits}")
+    least, most = schema["minimum"], schema["maximum"]
+    if not least <= value <= most:
+        report.add(path, f"{show(value)} is not possible here", f"must be between {least} and {most}")
         return None
     return value
 
@@ -286,7 +292,7 @@ def _prefixed(word: str) -> IPInterface | str:
 def _host_fault(found: IPInterface) -> str:
     """Why a node cannot have this address; empty when it can."""
     net, alone = found.network, found.max_prefixlen - found.network.prefixlen <= 1
-    if found.is_unspecified or found.is_multicast:
+    if found.ip.is_unspecified or found.ip.is_multicast:
         return f"{found.ip} cannot be the address of a node"
     if not alone and found.ip == net.network_address:
         return f"{found.ip} is the address of the subnet {net} itself"
@@ -353,17 +359,23 @@ def domains(report: Report, path: str, value: Any, schema: Schema) -> tuple[str,
     return tuple(found)
 
 
+def is_mapping(report: Report, path: str, value: Any) -> bool:
+    """Whether ``value`` is a mapping; told, when not."""
+    if isinstance(value, dict):
+        return True
+    report.add(path, f"must be a mapping, not {type_name(value)}", "write keys with their values")
+    return False
+
+
 def mapping(report: Report, path: str, value: Any) -> dict[str, Any]:
     """A mapping with texts as keys; told and empty, when it is none."""
-    if not isinstance(value, dict):
-        report.add(path, f"must be a mapping, not {type_name(value)}", "give it a value, or remove the key")
-        return {}
     found: dict[str, Any] = {}
-    for key, item in value.items():
-        if isinstance(key, str):
-            found[key] = item
-        else:
-            report.add(path, f"the key {show(key)} is not a text", f'put it in quotes: "{key}"')
+    if is_mapping(report, path, value):
+        for key, item in value.items():
+            if isinstance(key, str):
+                found[key] = item
+            else:
+                report.add(path, f"the key {show(key)} is not a text", f'put it in quotes: "{show(key)}"')
     return found
 
 
@@ -429,7 +441,7 @@ def read_keys(
         here = f"{path}.{key}"
         before = len(report.problems)
         if schema is None:
-            report.add(here, "unknown key", (hints or {}).get(key) or did_you_mean(key, keys))
+            report.add(below(path, key), "unknown key", (hints or {}).get(key) or did_you_mean(key, keys))
         elif not heat(value):
             found = READERS[reader_name(schema)](report, here, value, schema)
             if found is not None:

@@ -184,8 +184,6 @@ def _rule_word(words: _Words, word: str, found: dict[str, Any], options: dict[st
 def parse_rule(report: Report, path: str, text: str) -> Rule | None:
     """A rule, from the words that would follow ``ip rule``; None when it is wrong, which is told."""
     words = _Words(report, path, text)
-    while words.words and words.words[0] in ("ip", "rule", "add"):
-        words.next()
     found: dict[str, Any] = {}
     options: dict[str, str] = {}
     family = ""
@@ -196,7 +194,7 @@ def parse_rule(report: Report, path: str, text: str) -> Rule | None:
             family = {"-4": "ipv4", "-6": "ipv6"}[word]
         elif word in ("del", "delete", "flush", "show", "list", "save", "restore"):
             words.fail(f"ip rule {word} is no rule", "write the rules that shall be there; others are left alone")
-        elif word == "type":
+        elif word == "type" or (word in ("ip", "rule", "add") and not found and not options):
             continue  # "type blackhole" is the same as "blackhole"
         else:
             _rule_word(words, word, found, options)
@@ -231,6 +229,7 @@ _ROUTE_CHOICES = {"scope": ("global", "site", "link", "host"), "pref": ("low", "
 #: Words of ip-route(8) that cannot be had, with what to do instead.
 _REFUSED_ROUTE = {
     "via": "write the gateway as next_hop",
+    "dev": "leave it out: a route goes through the device that it is written below",
     "lock": "write mtu without lock",
     "nexthop": "write two routes with different metrics",
     "nhid": "write the gateway as next_hop",
@@ -253,7 +252,7 @@ _REFUSED_ROUTE = {
 }
 
 
-def parse_route_options(report: Report, path: str, text: str, device: str) -> dict[str, Any] | None:
+def parse_route_options(report: Report, path: str, text: str) -> dict[str, Any] | None:
     """``metric``, ``table`` and ``options`` out of words of ip-route(8); None when they are wrong, which is told."""
     words = _Words(report, path, text)
     options: dict[str, str] = {}
@@ -286,10 +285,6 @@ def parse_route_options(report: Report, path: str, text: str, device: str) -> di
             _put(words, options, word, str(address), word)
         elif word in ("proto", "protocol"):
             words.value(word, re.compile(r"static\Z"), "static, which is what it is")
-        elif word == "dev":
-            name = words.next()
-            if reading.normal_nic(name) != device:
-                words.fail(f"dev {name} is another device", f"write the route below {name or 'that device'}")
         elif word in _REFUSED_ROUTE:
             words.fail(f"{word} cannot be had here", _REFUSED_ROUTE[word])
         else:

@@ -30,10 +30,12 @@ from ansible_collections.ozone.openstack.plugins.module_utils.network.reading im
     READERS,
     Report,
     Schema,
+    below,
     device_name,
     heat,
     heat_problem,
     ip,
+    is_mapping,
     items,
     mapping,
     normal_nic,
@@ -89,7 +91,7 @@ def _ip_addresses(report: Report, path: str, value: Any, schema: Schema) -> tupl
         here = f"{path}[{index}]"
         if isinstance(item, str):
             report.add(here, f"must be a mapping, not {type_name(item)}", f"write - ip_netmask: {item}")
-        elif not refused(report, here, item):
+        elif not refused(report, here, item) and is_mapping(report, here, item):
             values = read_keys(report, here, mapping(report, here, item), keys, ("ip_netmask",))
             if "ip_netmask" in values:
                 found.append(values["ip_netmask"])
@@ -114,7 +116,7 @@ def _route(report: Report, path: str, data: dict[str, Any]) -> Route | None:
     hop = _one_of(report, path, values, "next_hop", "nexthop")
     table = _one_of(report, path, values, "table", "route_table")
     words = values.get("route_options", "")
-    more = rules_.parse_route_options(report, f"{path}.route_options", words, "") if words else {}
+    more = rules_.parse_route_options(report, f"{path}.route_options", words) if words else {}
     for key, own in (("metric", values.get("metric")), ("table", table)):
         if more and own is not None and more.get(key, own) != own:
             report.add(path, f"has {key} {own}, and {key} {more[key]} in route_options", "keep one of them")
@@ -150,12 +152,10 @@ def _routes(report: Report, path: str, value: Any, schema: Schema) -> tuple[Rout
     found = []
     for index, item in enumerate(items(report, path, value)):
         here = f"{path}[{index}]"
-        if not refused(report, here, item):
-            route = _route(report, here, mapping(report, here, item)) if isinstance(item, dict) else None
+        if not refused(report, here, item) and is_mapping(report, here, item):
+            route = _route(report, here, mapping(report, here, item))
             if route is not None:
                 found.append(route)
-            elif not isinstance(item, dict):
-                report.add(here, f"must be a mapping, not {type_name(item)}", "write default: true and next_hop: ...")
     return tuple(found)
 
 
@@ -165,7 +165,7 @@ def _rules(report: Report, path: str, value: Any, schema: Schema) -> tuple[Rule,
         here = f"{path}[{index}]"
         if isinstance(item, str):
             report.add(here, f"must be a mapping, not {type_name(item)}", "write - rule: and then the words")
-        elif not refused(report, here, item):
+        elif not refused(report, here, item) and is_mapping(report, here, item):
             values = read_keys(report, here, mapping(report, here, item), RULE["properties"], ("rule",))
             rule = rules_.parse_rule(report, f"{here}.rule", values["rule"]) if "rule" in values else None
             if rule is not None:
@@ -275,7 +275,7 @@ class _Parser:
             return self.table(values, path)
         device = self.named(kind, values, path, master, data)
         draft = device or Device(kind=cast(Kind, kind), name="?", path=path)
-        members = self.members(draft, rest.get("members"), values.get("bonding_options"))
+        members = self.members(draft, rest) if kind in MEMBERS and "members" in rest else []
         self.common(draft, values, master, broken)
         fields = self.fields(draft, values, members, broken)
         self.broken[path] = frozenset(broken)
@@ -353,11 +353,9 @@ class _Parser:
             self.report.add(path, "the key device is missing", remedy)
         return parent
 
-    def members(self, master: Device, raw: Any, options: Any) -> list[str]:
+    def members(self, master: Device, data: dict[str, Any]) -> list[str]:
         """Reads the members of a device; the answer are their names."""
-        if raw is None or master.kind not in MEMBERS:
-            return []
-        path = f"{master.path}.members"
+        path, raw = f"{master.path}.members", data["members"]
         if refused(self.report, path, raw):
             self.incomplete = True
             return []
@@ -459,7 +457,7 @@ def _objects(report: Report, data: Any) -> tuple[list[Any], str]:
             why, remedy = REFUSED_LISTS[key]
             report.add(key, f"{key} cannot be had: {why}", remedy)
         elif key != "network_config":
-            report.add(key, "unknown key", did_you_mean(key, ("network_config",)))
+            report.add(below("", key), "unknown key", did_you_mean(key, ("network_config",)))
         elif refused(report, key, value):
             return [], key
     if "network_config" not in data:
@@ -498,11 +496,11 @@ def parse_mapping(data: Any) -> dict[str, str]:
         base = "interface_mapping"
         for key in mapping(report, base, data):
             if key != base:
-                report.add(str(key), "unknown key", "a file with interface_mapping has nothing else")
+                report.add(below("", key), "unknown key", "a file with interface_mapping has nothing else")
         data = data[base]
     found: dict[str, str] = {}
     for alias, value in ({} if data is None else mapping(report, base, data)).items():
-        here = f"{base}.{alias}"
+        here = below(base, alias)
         if refused(report, here, value):
             continue
         if isinstance(value, dict):

@@ -23,13 +23,8 @@ def _flag(description: str, default: bool | None = None) -> Schema:
     return {"type": ["boolean", "string", "integer"], "format": "boolean", "description": description, **more}
 
 
-def _number(description: str, least: int | None = None, most: int | None = None) -> Schema:
-    schema: Schema = {"type": "integer", "description": description}
-    if least is not None:
-        schema["minimum"] = least
-    if most is not None:
-        schema["maximum"] = most
-    return schema
+def _number(description: str, least: int, most: int) -> Schema:
+    return {"type": "integer", "description": description, "minimum": least, "maximum": most}
 
 
 def _list(description: str, form: str, **more: Any) -> Schema:
