@@ -41,7 +41,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
         todo = {
             node["name"]: node["profile"]
             for node in cloud["nodes"]
-            if node["name"] in play and found[node["name"]].get("changed")
+            if node["name"] in play and found[node["name"]].get("summary")
         }
         batches = self._task.args.get("batches") or ["10%"]
         groups = quorums(

@@ -186,7 +186,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # the base class has 
         """What changes, with ``--diff``."""
         entries = result.result.get("results") if result.task.loop else None
         for entry in entries if isinstance(entries, list) else [result.result]:
-            if isinstance(entry, Mapping) and entry.get("diff") and entry.get("changed"):
+            # A comparison changes nothing, and has a summary of what differs.
+            if isinstance(entry, Mapping) and entry.get("diff") and (entry.get("changed") or entry.get("summary")):
                 shown = self._get_diff(entry["diff"])
                 if shown:
                     head = f"{_service_of(result.task) or result.task_name} on {self.host_label(result)}:"

@@ -483,8 +483,8 @@ class Recorder:
             return
         changed = outcome == "changed"
         if task.action == "network_config":
-            self._network(task, host, changed, data)
-            if task.check and outcome in ("ok", "changed"):
+            self._network(task, host, outcome, data)
+            if task.check and outcome in ("ok", "changed", "ignored"):
                 return
         if step is not None and changed:
             step.changed.add(host)
@@ -501,7 +501,8 @@ class Recorder:
         node.touched = True
         node.changed = node.changed or changed
         node.failed = node.failed or outcome == "failed"
-        node.rolled_back = node.rolled_back or _taken_back(data)
+        taken_back = data.get("rolled_back") or (outcome == "failed" and data.get("reverted"))
+        node.rolled_back = node.rolled_back or bool(taken_back)
         if task.action == "generation":
             node.stage = str(data.get("stage") or node.stage)
             node.digest = str(data.get("digest") or node.digest)
@@ -512,16 +513,19 @@ class Recorder:
                 if step is not None and units:
                     step.units.setdefault(key, set()).update(_short(unit) for unit in units)
 
-    def _network(self, task: Task, host: str, changed: bool, data: Mapping[str, Any]) -> None:
+    def _network(self, task: Task, host: str, outcome: Outcome, data: Mapping[str, Any]) -> None:
         """The state of a node's network, and in check mode what would change of it."""
         self.degraded.pop(host, None)
         if data.get("degraded"):
             self.degraded[host] = [str(sentence) for sentence in data["degraded"]]
-        if not task.check or data.get("failed"):
+        if not task.check or outcome in ("failed", "unreachable"):
             return
         node = self._node(NETWORK, host)
-        node.planned = "change" if changed else ""
-        node.reason = "; ".join(str(line) for line in data.get("summary") or []) if changed else ""
+        node.planned, node.reason = "", ""
+        if outcome != "ignored" and data.get("summary"):
+            node.planned, node.reason = "change", "; ".join(str(line) for line in data["summary"])
+        elif outcome == "ignored":  # the run goes on without it, and says why
+            node.planned, node.reason = "refused", " ".join(explain(data))
         if self._step is not None:
             entry = {"service": NETWORK, "action": node.planned or "unchanged", "reason": node.reason}
             self._step.plan[host] = [entry]
@@ -592,11 +596,6 @@ class Recorder:
 
 def _failed(entry: object) -> bool:
     return isinstance(entry, Mapping) and bool(entry.get("failed"))
-
-
-def _taken_back(data: Mapping[str, Any]) -> bool:
-    """Whether a change was undone: by the transaction, or by the node itself."""
-    return bool(data.get("rolled_back") or (data.get("failed") and data.get("reverted")))
 
 
 def _short(unit: object) -> str:

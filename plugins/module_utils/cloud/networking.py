@@ -266,12 +266,16 @@ def check_use(
 def _missing(
     document: Document, use: Use, template: Template, addresses: Mapping[str, str], traffic: Mapping[str, str]
 ) -> list[Problem]:
-    """Networks in which the nodes have an address that no object of the template brings up."""
+    """Networks in which the nodes have an address, or that OVN is to use, and that no object of the template has."""
     named = {item.get("network") for _path, item in objects(template)}
     written = {text.partition("/")[0] for _path, item in objects(template) for _index, text in _written(item)}
     problems = []
-    for network in use.addressed:
-        if network not in named and addresses[network] not in written:
+    for network in use.networks:
+        there = network in named or addresses.get(network) in written
+        wanted = network in use.addressed or (
+            network == traffic.get("external") and network not in dict(use.interfaces)
+        )
+        if wanted and not there:
             kinds = ", ".join(kind for kind, name in traffic.items() if name == network)
             message = f"no object has the network {network}" + (f" ({kinds})" if kinds else "")
             remedy = f"add `network: {network}` to an object, or limit `networks` of the profile {use.profile}"

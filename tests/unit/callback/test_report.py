@@ -251,13 +251,13 @@ def network(run: Recorder, host: str, data: dict[str, Any], now: float, *, check
     uuid = f"network-{check}"
     if uuid not in run._tasks:
         run.task(Task(uuid, "Bring the network", "network_config", "network", check=check), now - 1)
-    outcome: report.Outcome = "failed" if data.get("failed") else "changed" if data.get("changed") else "ok"
-    return run.result(host, uuid, outcome, data, now)
+    outcome: report.Outcome = "failed" if data.pop("failed", False) else "changed" if data.get("changed") else "ok"
+    return run.result(host, uuid, outcome, data, now)  # a result that is handed over has no key "failed"
 
 
 def test_a_network_is_compared_then_changed() -> None:
     run = recorder("network")
-    network(run, "node1", {"changed": True, "summary": ["bond0: mtu 1500 -> 9000", "vlan10: new"]}, 2.0, check=True)
+    network(run, "node1", {"changed": False, "summary": ["bond0: mtu 1500 -> 9000", "vlan10: new"]}, 2.0, check=True)
     network(run, "node2", {"changed": False}, 2.0, check=True)
     told = texts(run.close(2.0))
     assert "compared the network of node1, node2: 1 node to change" in told
@@ -293,3 +293,13 @@ def test_a_network_that_is_refused_in_check_mode_is_no_plan() -> None:
     told = texts(network(run, "node1", {"failed": True, "msg": "nic7 is not there"}, 2.0, check=True))
     assert "nic7 is not there" in told
     assert run.close(2.0) == []
+
+
+def test_a_network_that_is_refused_without_ending_the_run_is_told() -> None:
+    run = recorder()
+    run.task(Task("x", "Bring the network", "network_config", "network", check=True), 1.0)
+    run.result("node1", "x", "ignored", {"msg": "there is no NIC eth7"}, 2.0)
+    told = texts(run.finish(stats(), 2.0))
+    assert "refused  network      node1  (there is no NIC eth7)" in told
+    assert run.services["network"].nodes["node1"].status == "planned"
+    assert run.report()["status"] == "ok"

@@ -243,6 +243,10 @@ REFUSED: dict[str, tuple[Callable[[Data], None], list[str]]] = {
         without_tunnel,
         ["network_configs.bonded: no object has the network tunnel (tunnel) (add `network: tunnel` to an object"],
     ),
+    "external traffic left out": (
+        lambda data: data["network_configs"]["gateway"].pop(),
+        ["network_configs.gateway: no object has the network external (external)"],
+    ),
     "management left out": (
         change("network_configs", "bonded", 0, "network", "tunnel"),
         ["network_configs.bonded[1].network: the network tunnel is on another object already"],
@@ -412,6 +416,10 @@ def test_no_value_anywhere_makes_a_traceback(lab: Any, bonded: Data) -> None:
 
 
 ACCEPTED: dict[str, Callable[[Data], None]] = {
+    "external traffic on a NIC that the template leaves alone": lambda data: (
+        data["network_configs"]["gateway"].pop(),
+        change("profiles", "controller", "interfaces", {"external": "eno3"})(data),  # type: ignore[func-returns-value]
+    ),
     "an anycast address": append(
         {"type": "linux_bridge", "name": "any0", "members": [], "addresses": [{"ip_netmask": "198.18.7.7/32"}]}
     ),
