@@ -549,7 +549,9 @@ class Neighbours:
             if state in ("PERMANENT", "NOARP") or (state == "REACHABLE" and key in self.asked):
                 self.answered[key] = True
             elif key not in self.asked and known:
-                self.host.run(["ip", "neighbour", "change", gateway, "dev", link, "nud", "probe"], CALL)
+                where = [gateway, "dev", link]
+                if self.host.run(["ip", "neighbour", "change", *where, "nud", "probe"], CALL).code:
+                    self.host.run(["ip", "neighbour", "delete", *where], CALL)
             elif state not in ("PROBE", "INCOMPLETE"):
                 self.host.knock(gateway, link)
             self.asked.add(key)

@@ -195,7 +195,10 @@ class Node(Host):
                 state = self.states.get(key)
                 known = {"lladdr": "52:54:00:ff:00:01"} if state in ("REACHABLE", "STALE") else {}
                 return self._json([{"dst": gateway, "state": [state], **known}] if state else [])
-            self.states[key] = "REACHABLE" if self.answers(link, gateway) else "FAILED"
+            if "delete" in words:
+                del self.states[key]
+            else:
+                self.states[key] = "REACHABLE" if self.answers(link, gateway) else "FAILED"
             return OK
         if words[:2] == ["link", "delete"]:
             return self._delete(words[3])

@@ -983,7 +983,9 @@ def test_neighbours(node: Node) -> None:
     node.states = {"eno1 198.18.16.1": "REACHABLE"}
     node.gateways = {}
     assert tool.Neighbours(node, ["eno1 198.18.16.1"]).wait(1) == {"eno1 198.18.16.1": False}
-    node.states = {"eno1 198.18.16.1": "PERMANENT"}
+    node.states, node.failing = {"eno1 198.18.16.1": "REACHABLE"}, {"nud probe": tool.Result(2, "", "refused")}
+    assert tool.Neighbours(node, ["eno1 198.18.16.1"]).wait(1) == {"eno1 198.18.16.1": False}
+    node.states, node.failing = {"eno1 198.18.16.1": "PERMANENT"}, {}
     assert tool.Neighbours(node, ["eno1 198.18.16.1"]).ask()
     node.failing = {"neighbour": tool.Result(0, "no JSON", "")}
     assert not tool.Neighbours(node, ["eno1 198.18.16.1"]).wait(1)["eno1 198.18.16.1"]
