@@ -142,7 +142,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
             reverted=back,
             status="reverted" if back else "pending",
             reason=told.get("reason", ""),
-            msg=confirm.sentence(name, ending, window, address),
+            msg=confirm.sentence(name, ending, window, address, connection.error),
             degraded=[],
         )
 
@@ -163,6 +163,7 @@ class Connection:
         self.action = action
         self.connection = action._connection
         self.old: dict[str, Any] = {}
+        self.error = ""
         self.address = str(self._option("host") or action._play_context.remote_addr or "")
 
     def __enter__(self) -> Connection:
@@ -196,7 +197,8 @@ class Connection:
         command = shlex.join(["/usr/bin/python3", "-I", tool.TOOL, *words])
         try:
             answer = self.action._low_level_execute_command(command)
-        except AnsibleConnectionFailure:
+        except AnsibleConnectionFailure as error:
+            self.error = f"{address}: {error}"
             return None
         return confirm.answer_of(answer["stdout"]) if answer["rc"] == 0 else None
 

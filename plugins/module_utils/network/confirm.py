@@ -162,15 +162,15 @@ def accompany(
     return Ending(False, said if told is not None else None, why, unreached)
 
 
-def sentence(name: str, ending: Ending, window: int, address: str) -> str:
-    """What to tell of a change that was not confirmed."""
+def sentence(name: str, ending: Ending, window: int, address: str, error: str = "") -> str:
+    """What to tell of a change that was not confirmed. ``error``: of the last connection that failed."""
     told = ending.told
     where = f"{name} could not be reached at {address} over a new connection" if ending.unreached else ""
     if told is None:
         return (
             f"{name} could not be reached at {address} after the change, and not since. It goes back to its previous "
             f"network by itself {window} s after the change began, also when it is rebooted. If it stays away, look at "
-            "its console: ozone-network status tells how it went"
+            "its console: ozone-network status tells how it went" + (f". The last attempt: {error}" if error else "")
         )
     if told["state"] == "reverted":
         seconds = told["reverted"].get("seconds")
@@ -179,6 +179,8 @@ def sentence(name: str, ending: Ending, window: int, address: str) -> str:
         text = f"{name} went back to its previous network by itself {after}: {reason}."
         if told["problems"]:
             text += f" Not as before: {'; '.join(told['problems'])}."
+        if ending.unreached and error:
+            text += f" The last attempt that failed: {error}"
         return text
     if told["state"] == "reverting":
         return (

@@ -177,7 +177,7 @@ def test_cut_off(node: Real) -> None:
     assert result["failed"] and result["reverted"] and not result["changed"] and result["status"] == "reverted"
     assert result["msg"] == (
         "node3 went back to its previous network by itself 40 s after the change: node3 could not be reached at "
-        "198.18.16.99 over a new connection."
+        "198.18.16.99 over a new connection. The last attempt that failed: 198.18.16.99: no route"
     )
     assert node.state() == before
 

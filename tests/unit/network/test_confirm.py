@@ -96,7 +96,8 @@ def test_never_seen_again() -> None:
     ending = node.end()
     assert ending == confirm.Ending(False, None, "", True)
     assert node.now < 100 + 60 + confirm.GRACE + 12
-    assert "look at its console" in confirm.sentence("node3", ending, 60, NEW)
+    assert confirm.sentence("node3", ending, 60, NEW, "refused").endswith("how it went. The last attempt: refused")
+    assert confirm.sentence("node3", ending, 60, NEW).endswith("how it went")
 
 
 def test_other_endings() -> None:
