@@ -9,8 +9,8 @@ short_description: Order the nodes whose networks are to change
 version_added: 1.0.0
 author: Ozone contributors
 description:
-  - Takes what M(ozone.openstack.network_config) said of each node in check mode, and orders the nodes that differ: those
-    that have a C(summary).
+  - Takes what M(ozone.openstack.network_config) said of each node in check mode, and orders the nodes that differ,
+    which are those that have a C(summary).
   - First a canary of each profile, then batches. Never two members of a service with a quorum at the same time.
   - A node that did not answer is left out. One whose configuration was refused stops the run before any change.
 options:
