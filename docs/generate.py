@@ -8,6 +8,7 @@
 - ``docs/reference/roles.md``: all services side by side
 - ``docs/reference/modules/<name>.md`` and ``docs/reference/plugins/<name>_<type>.md`` from the plugins' documentation
 - ``docs/reference/cloud.md`` from the schema of cloud.yml
+- ``docs/reference/os-net-config.md`` from the vocabulary of a node's network, and what becomes of samples
 """
 
 from __future__ import annotations
@@ -337,6 +338,12 @@ def wanted() -> dict[Path, str]:
         module = importlib.import_module("ansible_collections.ozone.openstack.plugins.module_utils.cloud.reference")
         files[REFERENCE / "cloud.md"] = f"{NOTICE}\n\n{module.render_schema_markdown().strip()}\n"
         head.append("- [cloud.yml](cloud.md)")
+    network = ROOT / "plugins" / "module_utils" / "network" / "reference.py"
+    if network.exists():
+        module = importlib.import_module("ansible_collections.ozone.openstack.plugins.module_utils.network.reference")
+        samples = load(ROOT / "tests" / "conformance" / "os_net_config.yml")
+        files[REFERENCE / "os-net-config.md"] = f"{NOTICE}\n\n{module.render_markdown(samples).strip()}\n"
+        head.append("- [Network configuration](os-net-config.md)")
     files[REFERENCE / "README.md"] = "\n".join([*head, "", *index]).strip() + "\n"
     return files
 
