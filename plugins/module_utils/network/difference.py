@@ -20,11 +20,12 @@ from ansible_collections.ozone.openstack.plugins.module_utils.network.model impo
     NetworkError,
     NetworkProblem,
     Observed,
+    OvsRow,
     RouteSeen,
     Steps,
     Wanted,
 )
-from ansible_collections.ozone.openstack.plugins.module_utils.network.switch import Switch, set_lines
+from ansible_collections.ozone.openstack.plugins.module_utils.network.switch import Switch, ours, set_lines
 
 NETWORK_DIRECTORY = "/etc/systemd/network"
 PREFIX = "05-ozone-"
@@ -177,19 +178,24 @@ class _Comparison:
             if name in self.seen and self.seen[name]["kind"] != "openvswitch"
         ]
         forward["delete"] = sorted(set(delete), key=self.leaves_first)
-        made = [name for name in netdevs if name not in self.seen or name in self.anew]
+        ports = {name for name in self.anew if self.seen[name]["kind"] == "openvswitch"}
+        made = [name for name in netdevs if name not in self.seen or (name in self.anew and name not in ports)]
         back["delete"] = sorted(made, key=lambda name: (_ORDER.get(netdevs[name]["kind"], 1), name))
-        forward["reconfigure"] = self.dependents(set(self.anew), forward)
-        back["reconfigure"] = self.dependents({*gone, *self.anew}, back)
+        rewritten = {self.link_of(_stem(path)) for path in forward["files"] if path.endswith(".network")}
+        forward["reconfigure"] = sorted(self.dependents(set(self.anew)) - rewritten)
+        # On the way back networkd may find its files as it knows them, and the links gone all the same.
+        back["reconfigure"] = sorted(self.dependents({*gone, *self.anew}))
         forward["reload"] = forward["reload"] or bool(forward["delete"])
         back["reload"] = back["reload"] or bool(forward["delete"] or back["delete"])
         self.touched |= {*forward["delete"], *forward["reconfigure"]}
         self.touched |= self.above({*self.anew, *colliding})
         self.touched &= {*self.seen, *netdevs, *(link["name"] for link in self.wanted["links"])}
-        self.free(forward)
+        self.free(forward, back)
         self.leave(forward)
         self.clean(forward)
-        back["commands"] = self.way_back(colliding)
+        # Such a port may still be there, and cannot be deleted: that call may fail.
+        back["commands"] += [["ip", "link", "delete", "dev", name] for name in sorted(ports)]
+        back["commands"] += self.way_back(colliding)
 
     def made_by_us(self) -> set[str]:
         """Virtual links that our files on the node describe."""
@@ -254,25 +260,38 @@ class _Comparison:
         """Sorts links for their removal: VLANs before what carries them, bonds before bridges."""
         return _ORDER.get(self.seen[name]["kind"], 1), name
 
-    def dependents(self, names: set[str], direction: Steps) -> list[str]:
-        """Links to be configured once more when these are made anew, and their own files do not make that happen."""
+    def dependents(self, names: set[str]) -> set[str]:
+        """Links to be configured once more when these are made anew: their members, and what carries them."""
         found: set[str] = set()
         for link in (*self.wanted["links"], *self.active_links()):
             if link["name"] in names:
                 found |= {*link["members"]}
         for netdevs in (self.wanted["netdevs"], self.active_netdevs()):
             found |= {options["parent"] for name, options in netdevs.items() if name in names and "parent" in options}
-        rewritten = {self.link_of(_stem(path)) for path in direction["files"] if path.endswith(".network")}
-        return sorted((found & set(self.seen)) - names - rewritten)
+        return (found & set(self.seen)) - names
 
-    def free(self, forward: Steps) -> None:
-        """Takes NICs out of bonds and bridges of the kernel that stay, where Open vSwitch gets them."""
+    def free(self, forward: Steps, back: Steps) -> None:
+        """Takes NICs out of bonds and bridges of the kernel that stay, where Open vSwitch gets them.
+
+        systemd-networkd does not: it is told to keep the master of a port of Open vSwitch.
+        """
         ports = {row["name"] for row in self.wanted["ovs"] if row["table"] == "Interface"}
         for name in sorted(ports & set(self.seen)):
             master = self.seen[name]["master"]
             kind = self.seen[master]["kind"] if master in self.seen else ""
             if kind in ("bond", "bridge") and master not in forward["delete"]:
                 forward["commands"].append(["ip", "link", "set", "dev", name, "nomaster"])
+        rows = self.observed["ovs"] or []
+        ports = {row["name"] for row in rows if row["table"] == "Interface"}
+        masters = {
+            member: link["name"]
+            for link in self.wanted["links"]
+            if link["kind"] in ("linux_bond", "linux_bridge")
+            for member in link["members"]
+        }
+        for name in sorted(ports & set(masters) & set(self.seen)):
+            if masters[name] not in back["delete"] and self.seen[name]["master"] != masters[name]:
+                back["commands"].append(["ip", "link", "set", "dev", name, "nomaster"])
 
     def leave(self, forward: Steps) -> None:
         """Takes our addresses from NICs that the configuration no longer has."""
@@ -326,7 +345,8 @@ class _Comparison:
     def way_back(self, colliding: Sequence[str]) -> list[list[str]]:
         """The calls of ip(8) that give links what no file of ours says of them."""
         ours = {link["name"] for link in self.active_links()} | self.made_by_us()
-        lost = {*colliding, *self.anew} | self.above({*colliding, *self.anew})
+        lost = {*colliding, *self.anew}
+        lost |= self.above(lost) | {name for name, link in self.seen.items() if link["master"] in lost}
         hosts = {_host(address) for link in self.wanted["links"] for address in link["addresses"]}
         links = [
             link
@@ -376,11 +396,29 @@ class _Comparison:
                 raise NetworkError([NetworkProblem("Open vSwitch", message, "systemctl start openvswitch-switch")])
             return
         active = self.observed["active"]
-        transaction = Switch(self.observed["ovs"], self.wanted["ovs"], active["ovs"] if active is not None else [])
+        self.held_by_others(self.observed["ovs"])
+        nics = [link["name"] for link in self.wanted["links"] if not link["virtual"]]
+        rows = active["ovs"] if active is not None else []
+        transaction = Switch(self.observed["ovs"], self.wanted["ovs"], rows, nics)
         forward["ovs"] = transaction.forward()
         back["ovs"] = transaction.back()
         self.touched |= transaction.touched
         self.switch_lines = transaction.lines()
+
+    def held_by_others(self, rows: Sequence[OvsRow]) -> None:
+        """Refuses a NIC that is to do something else, and is a port of Open vSwitch that is not ours to remove."""
+        wanted = {row["name"] for row in self.wanted["ovs"]}
+        ports = {row["name"]: row["parent"] for row in rows if row["table"] == "Port"}
+        problems = []
+        for row in rows:
+            name, port = row["name"], row["parent"]
+            free = row["table"] != "Interface" or name in wanted or ours(row)
+            if not free and any(link["name"] == name and not link["virtual"] for link in self.wanted["links"]):
+                message = f"Open vSwitch has it as port {port} of {ports.get(port)}, which somebody else made"
+                remedy = f"remove it there: ovs-vsctl del-port {port}; or make it a member of an ovs_bridge"
+                problems.append(NetworkProblem(name, message, remedy))
+        if problems:
+            raise NetworkError(problems)
 
     # Other network software
 

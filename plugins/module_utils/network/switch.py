@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 from ansible_collections.ozone.openstack.plugins.module_utils.network.model import OvsRow
@@ -137,10 +137,21 @@ class _Row:
         return value if isinstance(value, dict) else {}
 
 
-class Switch:
-    """Rows as they are and as they shall be, each with all columns that make a configuration, whoever wrote them."""
+def ours(row: OvsRow) -> bool:
+    """Whether we wrote a row."""
+    return _Row(row).ours
 
-    def __init__(self, observed: Sequence[OvsRow], wanted: Sequence[OvsRow], active: Sequence[OvsRow]) -> None:
+
+class Switch:
+    """Rows as they are and as they shall be, each with all columns that make a configuration, whoever wrote them.
+
+    ``active``: what we wrote last; ``nics``: that the configuration uses, in Open vSwitch or not.
+    """
+
+    def __init__(
+        self, observed: Sequence[OvsRow], wanted: Sequence[OvsRow], active: Sequence[OvsRow], nics: Collection[str]
+    ) -> None:
+        self.nics = nics
         self.summary: list[str] = []
         self.old = {(row["table"], row["name"]): _Row(row) for row in observed}
         self.active = {(row["table"], row["name"]): _Row(row) for row in active}
@@ -185,7 +196,8 @@ class Switch:
             if other.table == "Port" and other.parent == bridge and not other.ours and other.name != bridge
         ]
         local = row.name == bridge
-        if ADOPTED not in row.ids and not (local and (guests or ("Bridge", bridge) in self.new)):
+        taken = row.table == "Interface" and row.name in self.nics
+        if (ADOPTED not in row.ids or taken) and not (local and (guests or ("Bridge", bridge) in self.new)):
             return
         if row.table == "Bridge" and guests:
             self.summary.append(
@@ -330,7 +342,7 @@ def _columns(old: _Row | None, new: _Row) -> list[list[str]]:
 
 def _settings(row: _Row, column: str, before: Mapping[str, str]) -> list[str]:
     """``column=value``, or ``column:key=value`` for each key of a map that has another value than before."""
-    kind, value = COLUMNS[row.table][column], row.columns[column]
+    kind, value = COLUMNS[row.table][column], row.get(column)
     if isinstance(value, dict):
         return [
             f"{column}:{_atom(key)}={_atom(item)}" for key, item in sorted(value.items()) if before.get(key) != item
