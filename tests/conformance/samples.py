@@ -31,7 +31,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.network import (  
     resolve,
     schema,
 )
-from ansible_collections.ozone.openstack.plugins.module_utils.network.model import (  # noqa: E402
+from ansible_collections.ozone.openstack.plugins.module_utils.network.model import (  # noqa: E402 - found by the path above
     Config,
     NetworkError,
     Nic,

@@ -28,6 +28,8 @@ DEFAULT: dict[int, IPNetwork] = {4: ipaddress.IPv4Network("0.0.0.0/0"), 6: ipadd
 _OVS_BRIDGES = frozenset({"ovs_bridge", "ovs_user_bridge"})
 _OVS_BONDS = frozenset({"ovs_bond", "ovs_dpdk_bond"})
 _BRIDGES = _OVS_BRIDGES | {"linux_bridge"}
+#: What leaves nothing of its members to others. A bridge does: the kernel looks for VLANs of a port first.
+_TAKES_ALL = _OVS_BONDS | {"linux_bond", "ovs_dpdk_port"}
 _IB = frozenset({"ib_interface", "ib_child_interface"})
 _DOTTED = re.compile(r"[^:]+\.[0-9]+\Z")
 
@@ -132,9 +134,9 @@ class _Whole:
             report.add(path, f"{parent.name} is {parent.kind}, which has no network device", remedy)
         elif parent.kind in _IB:
             report.add(path, f"{parent.name} is {parent.kind}: InfiniBand has no VLANs", "use an ib_child_interface")
-        elif parent.master is not None and not self.internal(parent) and device.master is None:
-            message = f"{parent.name} is a member of {parent.master}, which takes all of its packets"
-            report.add(path, message, f"put the VLAN on {parent.master}")
+        elif (master := self.by_name.get(parent.master or "")) is not None and master.kind in _TAKES_ALL:
+            message = f"{parent.name} is a member of {parent.master}, which sends and receives for it"
+            report.add(path, message, f"put the VLAN on {parent.master}, or on the bridge that this is in")
         else:
             seen, here = {device.name}, parent
             while here is not None and here.parent is not None and here.kind == "vlan":

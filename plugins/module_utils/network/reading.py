@@ -218,7 +218,7 @@ def nic(report: Report, path: str, value: Any, schema: Schema) -> str | None:
     """A NIC: by name, number (nicN), alias, MAC address, pci:... or driver:...[:index]."""
     if not is_text(report, path, value):
         return None
-    known = normal_nic(value)
+    known = normal_nic(str(value))
     if known:
         return known
     if value.startswith("pci:"):

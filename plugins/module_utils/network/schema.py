@@ -64,7 +64,7 @@ __all__ = ["SCHEMA", "parse", "parse_mapping"]
 
 #: ``nic1.10`` is VLAN 10 on nic1.
 _DOTTED = re.compile(r"([^:]+)\.([0-9]{1,9})\Z")
-_ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}\Z")
+_ALIAS = re.compile(r"(?!.*\.[0-9]+\Z)[A-Za-z_][A-Za-z0-9_.-]{0,14}\Z")
 _NUMBERED = re.compile(r"nic[0-9]+\Z")
 _POWERS = frozenset(2**n for n in range(13))
 _OVS_BRIDGES = ("ovs_bridge", "ovs_user_bridge")
@@ -307,6 +307,7 @@ class _Parser:
     ) -> Device | None:
         """The device with its kind, name, parent and VLAN; None when one of them is not known."""
         name, vlan_id, parent = values.get("name"), values.get("vlan_id"), None
+        inner = kind == "vlan" and master is not None and master.kind == "linux_bond"
         if kind == "interface" and name is not None and name.count(".") and (dotted := _DOTTED.match(name)):
             kind, parent, vlan_id = "vlan", dotted[1], int(dotted[2])
             if not 1 <= vlan_id <= 4094:
@@ -330,7 +331,6 @@ class _Parser:
                 name = device_name(self.report, f"{path}.parent", made, {})
         if name is None:
             return None
-        inner = kind == "vlan" and master is not None and master.kind == "linux_bond"
         return Device(
             kind=cast(Kind, kind),
             name=name,
@@ -506,7 +506,8 @@ def parse_mapping(data: Any) -> dict[str, str]:
         if isinstance(value, dict):
             report.add(here, "must be a NIC, not a mapping", "give each node its own mapping in its host variables")
         elif not _ALIAS.match(alias):
-            report.add(here, f"{show(alias)} cannot be an alias", "letters, digits, _ . and -, a letter first")
+            rule = "1 to 15 letters, digits, _ . and -, a letter first, no number behind a dot"
+            report.add(here, f"{show(alias)} cannot be an alias", rule)
         elif (nic := READERS["nic"](report, here, value, {})) is not None:
             if nic in data or _NUMBERED.match(nic):
                 report.add(here, f"{nic} is an alias itself", "give the NIC's MAC address, PCI address or own name")

@@ -111,7 +111,7 @@ _ADDRESSING: dict[str, Schema] = {
 
 _COMMON: dict[str, Schema] = {
     **_ADDRESSING,
-    "mtu": _number("Largest packet in bytes; 1500 where nothing is said.", 68, 65535),
+    "mtu": _number("Largest packet in bytes. Where nothing is said: 1500, or what the devices on it need.", 68, 65535),
     "onboot": _flag("Whether the device is up after a boot.", True),
     "nm_controlled": _flag("Accepted and without effect: systemd-networkd manages the device."),
     "nic_mapping": {

@@ -121,6 +121,7 @@ def test_nothing_follows_from_a_mistake() -> None:
         len(problems(nic(addresses=at("198.51.100.0/24"), routes=[{"default": True, "next_hop": "198.51.100.1"}]))) == 1
     )
     assert len(problems(bond("mode=1 miimon=100 primary=nic1", nic("a b"), nic("nic2")))) == 1
+    assert len(problems(bond(name="a b"), vlan(10, device="nic1"))) == 1
     assert (
         len(
             problems({"type": "route_table", "name": "local", "table_id": 7}, nic(rules=[{"rule": "from all table x"}]))
@@ -317,10 +318,17 @@ def test_vlan_on_a_vlan_and_on_bridges() -> None:
         bridge(nic("nic3"), vlan(50)),
         vlan(60, device="vlan50"),
         bridge(vlan(70, device="br-x"), name="br-x"),
+        bridge(nic("nic4"), name="br-y"),
+        vlan(80, device="nic4"),
+        bond("mode=1 miimon=100", nic("nic5.90"), nic("nic6.90")),
     )
     assert device(config, "vlan20").parent == "vlan10"
     assert device(config, "vlan30").parent == "nic2" and device(config, "vlan30").master == "br0"
     assert device(config, "vlan70").parent is None
+    assert device(config, "vlan80").parent == "nic4"
+    dotted = device(config, "nic5.90")
+    assert (dotted.parent, dotted.master) == ("nic5", "bond0")
+    assert device(config, "bond0").members == ("nic5.90", "nic6.90")
 
 
 # ---- members
@@ -577,6 +585,8 @@ def test_mapping() -> None:
         ({"nic1": "nic2"}, "nic2 is an alias itself"),
         ({"a": "b", "b": "em1"}, "b is an alias itself"),
         ({"a b": "em1"}, "cannot be an alias"),
+        ({"nic1.10": "em1"}, "no number behind a dot"),
+        ({"an-alias-of-many": "em1"}, "cannot be an alias"),
         ({"group": {"dmiString": "x", "id": "y"}}, "must be a NIC, not a mapping"),
         ({"a": {"get_param": "x"}}, "is a function of Heat"),
         ({"a": 7}, "must be a text"),
