@@ -178,7 +178,7 @@ def test_plan() -> None:
         "networkd: delete bond1\novs-vsctl: add-br a\novs-vsctl: del-br b\nip link\n"
     )
     with pytest.raises(NetworkError, match="nic9"):
-        confirm.plan([{"type": "interface", "name": "nic9", "addresses": [{"ip_netmask": "1.2.3.4/24"}]}], seen)
+        confirm.plan([{"type": "interface", "name": "nic9", "addresses": [{"ip_netmask": "198.18.18.4/24"}]}], seen)
 
 
 def test_shortcomings() -> None:

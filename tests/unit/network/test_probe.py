@@ -205,7 +205,7 @@ def names(node: Node) -> list[tuple[str, str]]:
 
 
 def test_no_sources(node: Node) -> None:
-    put(node, "/proc/cmdline", "root=/dev/vda1 ip=192.0.2.1::192.0.2.2:255.255.255.0::eno1:none quiet\n")
+    put(node, "/proc/cmdline", "root=/dev/vda1 ip=198.18.18.1::198.18.18.2:24::eno1:none quiet\n")
     assert names(node) == []
 
 

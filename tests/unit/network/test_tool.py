@@ -811,7 +811,7 @@ def test_failing_command(node: Node, words: str, reason: str) -> None:
         reconfigure=["eno1", "gone"],
         enable=[tool.NETWORKD],
         restart=["other.service"],
-        commands=[["ip", "address", "replace", "203.0.113.7/32", "dev", "lo"]],
+        commands=[["ip", "address", "replace", "198.18.19.7/32", "dev", "lo"]],
         back={"delete": ["vlan100", "bond0"], "udev": ["gone"]},
     )
     begin(node, BOND_WANTED, move)
@@ -913,8 +913,8 @@ def test_wait_for_a_partner_and_for_addresses() -> None:
     assert "used by another machine" in verdict(address, duplicate=["2001:db8::1/64"]).failures[0]
     assert "not proven" in verdict(address, tentative=["2001:db8::1/64"]).waiting[0]
     assert verdict(wanted_link("eno1", mtu=9000)).failures == ["eno1 has an MTU of 1500, not 9000"]
-    assert verdict(wanted_link("eno1", addresses=["192.0.2.1/24"])).failures == [
-        "eno1 does not have the address 192.0.2.1/24"
+    assert verdict(wanted_link("eno1", addresses=["198.18.18.1/24"])).failures == [
+        "eno1 does not have the address 198.18.18.1/24"
     ]
     assert verdict(wanted_link("eno9")).failures == ["link eno9 does not exist"]
     assert verdict(wanted_link("patch", kind="ovs_patch_port")).failures == []
@@ -925,10 +925,10 @@ def test_wait_for_a_partner_and_for_addresses() -> None:
     assert verdict(wanted_link("eno1"), carrier=False).degraded == ["eno1 has no link"]
     vlan = {**wanted_link("eno1"), "physical": ["eno1", "eno5"]}
     assert verdict(vlan, carrier=False).degraded == ["eno1 has no link"]
-    before: Any = {"links": {}, "gateways": {"eno1 192.0.2.1": False}}
-    gateway = wanted_link("eno1", routes=[route("192.0.2.1")])
+    before: Any = {"links": {}, "gateways": {"eno1 198.18.18.1": False}}
+    gateway = wanted_link("eno1", routes=[route("198.18.18.1")])
     assert verdict(gateway, before).warnings == [
-        "gateway 192.0.2.1 on eno1 does not answer (it did not before, either)"
+        "gateway 198.18.18.1 on eno1 does not answer (it did not before, either)"
     ]
     upper = {**wanted_link("upper"), "physical": ["eno1"]}
     links = {"eno1": link, "upper": {**link, "name": "upper", "carrier": False}}
@@ -957,16 +957,16 @@ def test_parsing() -> None:
                 {"family": "inet6", "local": "fe80::1", "prefixlen": 64, "scope": "link", "protocol": "kernel_ll"},
                 {"family": "inet6", "local": "fe80::2", "prefixlen": 64, "scope": "link"},
                 {"family": "inet6", "local": "fe80::3", "prefixlen": 64, "scope": "link", "protocol": "static"},
-                {"family": "inet", "local": "192.0.2.1", "prefixlen": 24, "scope": "global"},
+                {"family": "inet", "local": "198.18.18.1", "prefixlen": 24, "scope": "global"},
                 {"index": 4},
             ],
         }
     )  # fmt: skip
-    assert link["addresses"] == ["192.0.2.1/24", "fe80::3/64"]
+    assert link["addresses"] == ["198.18.18.1/24", "fe80::3/64"]
     assert link["partner"] == tool.NO_PARTNER
     assert link["options"] == {"mode": "802.3ad", "miimon": "100", "parent": "eno1"}
     two = tool.routes_of(
-        {"dst": "192.0.2.0/24", "type": "1", "table": "100", "protocol": "186", "metric": 5, "nexthops": [
+        {"dst": "198.18.18.0/24", "type": "1", "table": "100", "protocol": "186", "metric": 5, "nexthops": [
             {"gateway": "198.18.16.1", "dev": "a"}, {"via": {"family": "inet6", "host": "fe80::1"}, "dev": "b"}]}
     )  # fmt: skip
     assert [(r["gateway"], r["device"], r["table"], r["protocol"]) for r in two] == [
@@ -974,7 +974,7 @@ def test_parsing() -> None:
         ("fe80::1", "b", 100, "bgp"),
     ]
     assert tool.routes_of({"dst": "ff00::/8", "type": "multicast", "dev": "a"}) == []
-    assert tool.routes_of({"dst": "192.0.2.1", "table": "255", "dev": "a"}) == []
+    assert tool.routes_of({"dst": "198.18.18.1", "table": "255", "dev": "a"}) == []
     assert tool.network_of("::/0") == "default"
 
 
