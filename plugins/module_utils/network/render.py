@@ -254,12 +254,12 @@ class _Writer:
         return self.links[device.master] if device.master is not None else None
 
     def mtu(self, link: _Link) -> int | None:
-        """Its MTU as far as the configuration says; None for InfiniBand, where it follows from the mode, and lo."""
+        """Its MTU as far as the configuration says; None for InfiniBand, where it follows from the mode."""
         device = link.device
         master = self.master(device)
         if master is not None and master.device.kind == "linux_bond":
             return self.mtu(master)
-        if device.mtu is not None or device.kind.startswith("ib_") or device.name == "lo":
+        if device.mtu is not None or device.kind.startswith("ib_"):
             return device.mtu
         if device.kind == "vlan":
             return self.mtu(self.links[device.parent or device.master or ""])

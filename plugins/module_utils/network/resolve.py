@@ -68,7 +68,7 @@ def resolve(config: Config, nics: Sequence[Nic], numbers: Sequence[Known], mappi
 
     Raises NetworkError with all that cannot be resolved.
     """
-    hardware = _Hardware(nics, number(nics, numbers), mapping)
+    hardware = _Hardware(nics, numbers, mapping)
     resolution = _Resolution(config, hardware)
     resolution.aliases()
     resolution.devices()
@@ -88,33 +88,37 @@ def number(nics: Iterable[Nic], numbers: Sequence[Known]) -> list[Known]:
     A known NIC is found by its permanent MAC, wherever it is plugged in; a card that was replaced has the PCI address
     and port of the old one, and takes over its number; one with neither is known by its name.
     """
+    return _numbered(nics, numbers)[0]
+
+
+def _numbered(nics: Iterable[Nic], numbers: Sequence[Known]) -> tuple[list[Known], dict[int, Nic]]:
+    """The same, and the NICs that are there by their numbers."""
     new = sorted((nic for nic in nics if not nic["vf_of"] and nic["type"] == "ether"), key=hardware_order)
     result = {known["number"]: known.copy() for known in sorted(numbers, key=lambda known: known["number"])}
-    lost = list(result)
+    there: dict[int, Nic] = {}
     names = {nic["name"] for nic in new}
     for key in (_by_mac, _by_slot, _by_name):
         of_nic = Counter(key(nic) for nic in new)
-        of_known = Counter(key(result[number]) for number in lost)
-        for nic in list(new):
-            value = key(nic)
-            if not value or of_nic[value] != 1 or of_known[value] != 1:
-                continue
-            position = next(number for number in lost if key(result[number]) == value)
-            old = result[position]["name"]
-            # What was written with the old name still means this NIC, unless another one has got that name.
-            name = nic["name"] if old in names else old
-            result[position] = _known(position, nic) | {"name": name}
-            lost.remove(position)
-            new.remove(nic)
+        lost = {position: key(known) for position, known in result.items() if position not in there}
+        of_known = Counter(lost.values())
+        for position, value in lost.items():
+            if value and of_nic[value] == of_known[value] == 1:
+                there[position] = next(nic for nic in new if key(nic) == value)
+                new.remove(there[position])
+    for position, nic in there.items():
+        old = result[position]["name"]
+        # What was written with the old name still means this NIC, unless another one has got that name.
+        result[position] = _known(position, nic, nic["name"] if old in names else old)
     for position, nic in enumerate(new, max(result, default=0) + 1):
-        result[position] = _known(position, nic)
-    return [result[position] for position in sorted(result)]
+        there[position] = nic
+        result[position] = _known(position, nic, nic["name"])
+    return [result[position] for position in sorted(result)], there
 
 
-def _known(position: int, nic: Nic) -> Known:
+def _known(position: int, nic: Nic, name: str) -> Known:
     return {
         "number": position,
-        "name": nic["name"],
+        "name": name,
         "mac": nic["mac"].lower(),
         "pci": nic["pci"],
         "port": nic["port"],
@@ -143,9 +147,9 @@ def _slot(pci: str) -> tuple[int, ...]:
     return tuple(int(part, 16) for part in re.findall(r"[0-9a-fA-F]+", pci))
 
 
-def _natural(name: str) -> tuple[tuple[int, str], ...]:
+def _natural(name: str) -> tuple[tuple[str, int], ...]:
     """``eth10`` after ``eth9``: numbers as numbers."""
-    return tuple((int(digits or 0), text) for text, digits in re.findall(r"([^0-9]*)([0-9]*)", name) if text or digits)
+    return tuple((text, int(digits or 0)) for text, digits in re.findall(r"([^0-9]*)([0-9]*)", name) if text or digits)
 
 
 # Names
@@ -154,9 +158,9 @@ def _natural(name: str) -> tuple[tuple[int, str], ...]:
 class _Hardware:
     """The NICs of a node, found by any of their names."""
 
-    def __init__(self, nics: Sequence[Nic], numbers: list[Known], mapping: Mapping[str, str]) -> None:
+    def __init__(self, nics: Sequence[Nic], numbers: Sequence[Known], mapping: Mapping[str, str]) -> None:
         self.nics = sorted(nics, key=hardware_order)
-        self.numbers = numbers
+        self.numbers, self.numbered = _numbered(nics, numbers)
         self.mapping = mapping
         self.names = {nic["name"]: nic for nic in self.nics}
         self.macs = Counter(nic["mac"].lower() for nic in self.nics if nic["mac"])
@@ -239,13 +243,12 @@ class _Hardware:
 
     def remembered(self, known: Known) -> Found:
         """A NIC of the record, there or not."""
-        same = (key for key in (_by_mac, _by_slot, _by_name) if key(known))
-        for key in same:
-            nics = [nic for nic in self.nics if not nic["vf_of"] and key(nic) == key(known)]
-            if len(nics) == 1:
-                return self.present(nics[0])
+        nic = self.numbered.get(known["number"])
+        if nic is not None:
+            return self.present(nic)
         match = ("Name", known["name"])
-        if known["mac"] and not self.macs[known["mac"]]:
+        same = [other for other in self.numbers if other["mac"] == known["mac"]]
+        if known["mac"] and not self.macs[known["mac"]] and len(same) == 1:
             match = _mac_match(known["mac"])
         elif known["pci"]:
             match = ("Path", f"pci-{known['pci']}")
@@ -298,7 +301,7 @@ class _Resolution:
         for device in self.config.devices:
             if device.kind == "sriov_vf":
                 self.function(device)
-            elif device.kind in NIC_KINDS and device.name != "lo":
+            elif device.kind in NIC_KINDS:
                 self.nic(device.name, device)
 
     def nic(self, written: str, device: Device) -> None:

@@ -150,7 +150,7 @@ class Machine:
         if steps["reconfigure"]:
             yield lambda: [self.networkd.configure(name) for name in steps["reconfigure"]]
         for command in steps["commands"]:
-            yield lambda command=command: self.ip(command)
+            yield lambda command=command: self.run(command)
 
     def carry(self, steps: Steps, until: int | None = None) -> bool:
         """Carries steps out, all or the first few. Whether the end was reached."""
@@ -206,7 +206,7 @@ class Machine:
             elif link.master == "ovs-system" and name not in interfaces:
                 link.master = ""
 
-    def ip(self, command: list[str]) -> None:
+    def run(self, command: list[str]) -> None:
         """A call of ip(8). What fails does no harm."""
         words = [word for word in command[1:] if word != "-6"]
         kind, verb, *rest = words
