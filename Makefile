@@ -86,6 +86,9 @@ e2e: dev root ## A whole cloud, used as a user does
 faults: dev root ## Break on purpose what breaks by itself
 	@$(check) python -m pytest tests/faults $(ARGS)
 
+test-network: dev root ## Break the network of emulated machines, and see them come back
+	@$(check) python -m pytest tests/network $(ARGS)
+
 test: dev root ## All of it, with time limits; ends with "N passed, N failed"
 	@$(check) python tests/run.py $(ARGS)
 
@@ -104,7 +107,7 @@ changelog: dev ## Turn changelogs/fragments into the changelog of the version in
 	@$(check) antsibull-changelog release
 
 .PHONY: cloud cloud-down plan network deploy validate smoke rollback lab images credentials setup debian locks dev lint \
-	unit structure molecule e2e faults test bench docs docs-check changelog root
+	unit structure molecule e2e faults test-network test bench docs docs-check changelog root
 
 root:
 	@[ "$$(id -u)" = 0 ] || { echo "This target makes networks, mounts and containers: run it as root (sudo make ...)." >&2; exit 1; }

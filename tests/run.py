@@ -51,6 +51,7 @@ TIERS = [
     Tier("molecule", ["molecule", "test", "--all", "--report", "--command-borders"], 1500),
     Tier("e2e", [*PYTEST, "tests/e2e"], 1800),
     Tier("faults", [*PYTEST, "tests/faults"], 1800),
+    Tier("network", [*PYTEST, "tests/network"], 2700),
 ]
 DEFAULT = ["lint", "docs", "structure", "unit", "molecule", "e2e", "faults"]
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -55,8 +56,11 @@ CMDLINE = (
     "systemd.show_status=0"
 )
 #: No frame may need help of the network card: the switches are programs. And QEMU 7.2 forgets the filter for VLANs when
-#: it restores a machine.
-PLAIN = "ctrl_vlan=off,csum=off,gso=off,guest_csum=off,guest_tso4=off,guest_tso6=off,guest_ecn=off,guest_ufo=off"
+#: it restores a machine. LACP wants to know how fast a link is.
+PLAIN = (
+    "speed=10000,duplex=full,ctrl_vlan=off,csum=off,gso=off,guest_csum=off,guest_tso4=off,guest_tso6=off,guest_ecn=off,"
+    "guest_ufo=off"
+)
 
 
 @dataclass(frozen=True)
@@ -306,9 +310,8 @@ class Machine:
 
     def restore(self, name: str = "clean") -> None:
         """Make it again what it was when it was saved, with all cables in; only its clock shows the real time."""
+        self.lab.switches.reset(self.links)
         self.start(snapshot=name)
-        for nic in self.nics:
-            self.lab.switches.trunk(nic.device)
         self.inside(f"date --set=@{time.time():.3f}")
 
     # -- NICs
@@ -380,6 +383,22 @@ class Machine:
         path = self.files / "console.log"
         text = path.read_text(errors="replace") if path.exists() else ""
         return f"its console ({path}) ends with:\n" + "\n".join(text.splitlines()[-lines:])
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Put files into the machine, without any network."""
+        for path, text in files.items():
+            self.inside(f"mkdir -p {shlex.quote(os.path.dirname(path))} && printf %s {shlex.quote(text)} >{path}")
+
+    def state(self) -> str:
+        """What to look at when a test has failed."""
+        commands = (
+            "ip -br link; ip -br address; ip route; ip -6 route; networkctl --no-pager; ovs-vsctl --timeout=5 show; "
+            "systemctl --failed --no-pager; journalctl --no-pager -n 60"
+        )
+        try:
+            return self.inside(commands, 60, check=False).out
+        except (LabError, OSError) as error:
+            return str(error)
 
     # -- over the network
 

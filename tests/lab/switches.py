@@ -92,6 +92,7 @@ class Switches:
             raise LabError("start switches from the main thread: what it starts ends with the thread")
         self.directory = directory
         self.ports: dict[str, str] = {}  # device -> switch
+        self.groups: dict[str, tuple[str, ...]] = {}  # name -> devices
         self._processes: list[subprocess.Popen[bytes]] = []
         self._database = directory / "db.sock"
         self.capture: Capture | None = None
@@ -241,13 +242,21 @@ class Switches:
         commands += ["--", "add-bond", switches.pop(), name, *devices, "lacp=active", "bond_mode=balance-slb"]
         commands += ["other_config:lacp-time=fast", "other_config:bond-rebalance-interval=0", *port_columns(vlans)]
         self.vsctl(*commands[1:])
+        self.groups[name] = tuple(devices)
 
-    def ungroup(self, name: str, devices: Sequence[str]) -> None:
+    def ungroup(self, name: str) -> None:
         """Make the ports of a group trunks of their own again."""
         commands = ["--if-exists", "del-port", name]
-        for device in devices:
+        for device in self.groups.pop(name):
             commands += ["--", "add-port", self.ports[device], device, *port_columns()]
         self.vsctl(*commands)
+
+    def reset(self, devices: Sequence[str]) -> None:
+        """Make these ports what they were when they were plugged in."""
+        for name in [name for name, members in self.groups.items() if set(members) & set(devices)]:
+            self.ungroup(name)
+        for device in devices:
+            self.vsctl("clear", "port", device, "trunks", "--", "set", "port", device, *port_columns())
 
     def lacp_partners(self, name: str) -> dict[str, str]:
         """Member of a group -> system id of its partner; all zeros: there is none."""
