@@ -7,6 +7,12 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from hypothesis import settings
+
+# The same examples in every run; look for others with `--hypothesis-profile=default`.
+settings.register_profile("reproducible", derandomize=True, deadline=None, print_blob=True)
+settings.load_profile("reproducible")
+
 ROOT = Path(__file__).resolve().parent.parent
 COLLECTIONS = ROOT / ".ansible" / "collections"
 LINK = COLLECTIONS / "ansible_collections" / "ozone" / "openstack"

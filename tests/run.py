@@ -25,6 +25,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+#: What the package that can cut a node off promises, of lines and branches.
+COVERAGE = ["--cov=plugins/module_utils/network", "--cov-branch", "--cov-report=", "--cov-fail-under=95"]
 GALAXY = ["ansible-galaxy", "collection", "build", "--force", "--output-path", "build"]
 
 
@@ -47,13 +49,15 @@ TIERS = [
     Tier("galaxy", GALAXY, 120, "lint"),
     Tier("docs", [sys.executable, "docs/generate.py", "--check"], 300),
     Tier("structure", [*PYTEST, "tests/structure"], 300),
-    Tier("unit", [*PYTEST, "tests/unit"], 900),
+    Tier("unit", [*PYTEST, "tests/unit", "--ignore=tests/unit/network"], 900),
+    Tier("unit-network", [*PYTEST, "tests/unit/network", *COVERAGE], 900, "unit"),
+    Tier("conformance", [*PYTEST, "tests/conformance"], 600),
     Tier("molecule", ["molecule", "test", "--all", "--report", "--command-borders"], 1500),
     Tier("e2e", [*PYTEST, "tests/e2e"], 1800),
     Tier("faults", [*PYTEST, "tests/faults"], 1800),
     Tier("network", [*PYTEST, "tests/network"], 2700),
 ]
-DEFAULT = ["lint", "docs", "structure", "unit", "molecule", "e2e", "faults"]
+DEFAULT = ["lint", "docs", "structure", "unit", "conformance", "molecule", "e2e", "faults"]
 
 #: The last line of pytest: "3 failed, 12 passed, 1 skipped in 4.21s", between equal signs or not.
 PYTEST_SUMMARY = re.compile(r"^=* ?(?P<counts>(?:\d+ \w+(?:, )?)+) in [\d.]+s(?: \([\d:]+\))? ?=*$")
