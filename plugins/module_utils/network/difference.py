@@ -181,9 +181,8 @@ class _Comparison:
         ports = {name for name in self.anew if self.seen[name]["kind"] == "openvswitch"}
         made = [name for name in netdevs if name not in self.seen or (name in self.anew and name not in ports)]
         back["delete"] = sorted(made, key=lambda name: (_ORDER.get(netdevs[name]["kind"], 1), name))
-        rewritten = {self.link_of(_stem(path)) for path in forward["files"] if path.endswith(".network")}
-        forward["reconfigure"] = sorted(self.dependents(set(self.anew)) - rewritten)
-        # On the way back networkd may find its files as it knows them, and the links gone all the same.
+        # Also those whose files change: networkd may find files as it knows them, and the links gone all the same.
+        forward["reconfigure"] = sorted(self.dependents(set(self.anew)) - set(delete))
         back["reconfigure"] = sorted(self.dependents({*gone, *self.anew}))
         forward["reload"] = forward["reload"] or bool(forward["delete"])
         back["reload"] = back["reload"] or bool(forward["delete"] or back["delete"])
@@ -461,6 +460,15 @@ class _Comparison:
                 )
         return lines + self.switch_lines
 
+    def members(self, link: LinkWanted) -> list[str]:
+        """Members of a link, there or not: one that is only missing was not removed from the configuration."""
+        names: dict[str, str] = {}
+        active = self.observed["active"]
+        for wanted in (self.wanted, active):
+            if wanted is not None:
+                names |= {written: name for written, name in wanted["resolution"].items() if name}
+        return [*link["members"], *(names.get(written, written) for written in link["missing"])]
+
     def about(self, link: LinkWanted, old: LinkWanted | None) -> list[str]:
         """What changes about one link."""
         name = link["name"]
@@ -471,16 +479,15 @@ class _Comparison:
             return (
                 [f"new: {link['kind'].replace('_', ' ')}{_with(link)}"] if name in self.touched or seen is None else []
             )
+        lines = set_lines("member", self.members(old), self.members(link)) if old is not None else []
         if name not in self.touched:
-            return []
-        lines = []
+            return lines
         mtu = old["mtu"] if old is not None else seen["mtu"] if seen is not None else None
         if mtu is not None and link["mtu"] is not None and mtu != link["mtu"]:
             lines.append(f"MTU {mtu} -> {link['mtu']}")
         addresses = old["addresses"] if old is not None else seen["addresses"] if seen is not None else []
         lines += set_lines("address", addresses, link["addresses"])
         if old is not None:
-            lines += set_lines("member", old["members"], link["members"])
             lines += set_lines("route", map(_route_text, old["routes"]), map(_route_text, link["routes"]))
         return lines
 

@@ -313,8 +313,9 @@ class Networkd:
                     "LACPTransmitRate": "ad_lacp_rate",
                     "AdSelect": "ad_select",
                     "FailOverMACPolicy": "fail_over_mac",
+                    "MIIMonitorSec": "miimon",
                 }
-                options = {names[key]: value for key, value in bond.items() if key in names}
+                options = {names[key]: value.removesuffix("ms") for key, value in bond.items() if key in names}
             if kind in ("vlan", "ipoib"):
                 parent = self.carrier(name, "VLAN" if kind == "vlan" else "IPoIB")
                 if parent is None or self.taken(parent, sections):
@@ -491,7 +492,8 @@ class Database:
         if key is not None:
             record.setdefault(column, {})[atom(key)] = atom(value)
         elif kind.startswith("set"):
-            record[column] = sorted(atom(item) for item in value.strip("[]").split(","))
+            items = value.strip("[]").split(",")
+            record[column] = sorted(atom(item) if kind == "set string" else item for item in items)
         elif "string" in kind:
             record[column] = atom(value)
         else:

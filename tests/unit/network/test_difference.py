@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from machine import Link, Machine, nic
@@ -217,3 +218,307 @@ def test_carrying_a_change_out_twice_is_once(machine: Machine, first: Data) -> N
     once = machine.state()
     machine.carry(change["forward"])
     assert machine.state() == once
+
+
+# Single cases
+
+
+BOND = {"type": "linux_bond", "name": "bond0", "bonding_options": "mode=802.3ad miimon=100"}
+
+
+def interface(name: str, **more: Any) -> dict[str, Any]:
+    return {"type": "interface", "name": name, **more}
+
+
+def bond(*names: str, **more: Any) -> dict[str, Any]:
+    return {**BOND, "members": [interface(name) for name in names], **more}
+
+
+def address(number: int) -> dict[str, Any]:
+    return {"addresses": [{"ip_netmask": f"192.0.2.{number}/24"}]}
+
+
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+def bare() -> Machine:
+    """A node with networkd, and nothing configured."""
+    machine = Machine(copy.deepcopy(NICS))
+    machine.units[module.NETWORKD] = True
+    return machine
+
+
+def configured(*data: dict[str, Any]) -> Machine:
+    """A node with a configuration."""
+    machine = bare()
+    apply(machine, [*data])
+    machine.log.clear()
+    return machine
+
+
+def test_a_change_touches_only_what_it_is_about() -> None:
+    vlans = [{"type": "vlan", "device": "bond0", "vlan_id": number, **address(number)} for number in (10, 20)]
+    machine = configured(interface("eth1", **address(1)), bond("eth2", "eth3", mtu=9000), *vlans)
+    vlans[0]["mtu"] = 1500
+    change = apply(machine, [interface("eth1", **address(1)), bond("eth2", "eth3", mtu=9000), *vlans])
+    assert change["touched"] == machine.log == ["vlan10"]
+    assert change["summary"] == ["vlan10: MTU 9000 -> 1500"]
+    assert [*change["forward"]["files"]] == ["/etc/systemd/network/05-ozone-vlan10.network"]
+    assert change["forward"] == {**steps(), "files": change["forward"]["files"], "reload": True}
+
+
+def test_a_member_more_and_one_less() -> None:
+    machine = configured(bond("eth2", "eth3"))
+    change = apply(machine, [bond("eth2", "eth4")])
+    assert change["summary"] == ["bond0: member eth3 -> eth4", "eth3: no longer configured", "eth4: settings change"]
+    assert "eth2" not in change["touched"]
+
+
+def test_a_bond_of_another_mode_is_made_anew_with_all_that_is_on_it() -> None:
+    vlan = {"type": "vlan", "device": "bond0", "vlan_id": 10, **address(1)}
+    machine = configured(bond("eth2", "eth3"), vlan, interface("eth1"))
+    slow = bond("eth2", "eth3", bonding_options="mode=active-backup miimon=100")
+    change = apply(machine, [slow, vlan, interface("eth1")])
+    assert change["forward"]["delete"] == change["back"]["delete"] == ["bond0"]
+    assert change["forward"]["reconfigure"] == ["eth2", "eth3"]
+    assert change["touched"] == ["bond0", "eth2", "eth3", "vlan10"]
+    assert "bond0: made anew (mode 802.3ad -> active-backup)" in change["summary"]
+    check(machine, machine.active)
+
+
+def test_a_bond_that_is_no_longer_wanted_is_removed() -> None:
+    vlan = {"type": "vlan", "device": "bond0", "vlan_id": 10}
+    machine = configured(bond("eth2", "eth3"), vlan, interface("eth1", **address(1)), interface("eth4", **address(4)))
+    change = apply(machine, [interface("eth1", **address(1))])
+    assert change["forward"]["delete"] == ["vlan10", "bond0"]
+    assert ["ip", "address", "delete", "192.0.2.4/24", "dev", "eth4"] in change["forward"]["commands"]
+    assert "bond0: removed" in change["summary"]
+    assert set(machine.links) == {one["name"] for one in NICS}
+    assert "eth1" not in change["touched"]
+
+
+def test_options_that_only_our_record_knows() -> None:
+    machine = configured(bond("eth2"))
+    observed = machine.observed()
+    for link in observed["links"]:
+        link.pop("options", None)
+    change = difference(wanted_of([bond("eth2", bonding_options="mode=balance-xor miimon=100")]), observed)
+    assert change["forward"]["delete"] == ["bond0"]
+
+
+def test_migration_moves_files_and_disables_units_without_stopping_them() -> None:
+    machine = Machine(copy.deepcopy(NICS))
+    machine.units["networking.service"] = True
+    machine.files[INTERFACES] = {"text": "auto eth1\n", "mode": "0640"}
+    machine.foreign = [INTERFACES]
+    machine.links["eth1"].addresses = {"192.0.2.1/24", "198.51.100.9/32", "fe80::1/64", "2001:db8::9/64"}
+    machine.links["eth1"].routes = {
+        ("default", "192.0.2.254", "boot", 254),
+        ("2001:db8:1::/48", "2001:db8::1", "ra", 300),
+    }
+    machine.links["eth2"].addresses = {"192.0.2.5/24", "203.0.113.2/24"}
+    machine.links["eth2"].routes = {("default", "203.0.113.1", "boot", 254)}
+    routes = [{"default": True, "next_hop": "192.0.2.254"}]
+    data = [interface("eth1", addresses=[{"ip_netmask": "192.0.2.5/24"}], routes=routes)]
+    before = machine.state()
+    wanted = wanted_of(data)
+    change = difference(wanted, machine.observed())
+    assert change["forward"]["disable"] == change["back"]["enable"] == ["networking.service"]
+    assert change["forward"]["enable"] == change["back"]["disable"] == ["systemd-networkd.service"]
+    assert change["forward"]["commands"] == [
+        ["ip", "address", "delete", "192.0.2.1/24", "dev", "eth1"],
+        ["ip", "address", "delete", "2001:db8::9/64", "dev", "eth1"],
+        ["ip", "address", "delete", "192.0.2.5/24", "dev", "eth2"],
+        [
+            "ip",
+            "-6",
+            "route",
+            "delete",
+            "2001:db8:1::/48",
+            "via",
+            "2001:db8::1",
+            "dev",
+            "eth1",
+            *words("proto ra table 300"),
+        ],
+        ["ip", "route", "delete", "default", *words("via 203.0.113.1 dev eth2 proto boot")],
+    ]
+    for line in (
+        f"{INTERFACES}: moved to {INTERFACES}.before-ozone",
+        "networking.service: disabled, not stopped",
+        "systemd-networkd.service: enabled and started",
+    ):
+        assert line in change["summary"]
+    machine.carry(change["forward"])
+    assert machine.files[INTERFACES + ".before-ozone"] == {"text": "auto eth1\n", "mode": "0640"}
+    assert machine.links["eth1"].addresses == {"192.0.2.5/24", "198.51.100.9/32", "fe80::1/64"}
+    machine.carry(change["back"])
+    assert machine.state() == before
+    observed = machine.observed()
+    del observed["foreign_modes"]
+    assert difference(wanted, observed)["back"]["files"][INTERFACES] == {"text": "auto eth1\n", "mode": "0644"}
+
+
+def test_files_for_other_software_only_where_that_is() -> None:
+    machine = bare()
+    machine.directories = ["/etc/NetworkManager"]
+    change = apply(machine, [interface("eth1")])
+    assert "/etc/NetworkManager/conf.d/50-ozone.conf" in change["forward"]["files"]
+    assert "/etc/cloud/cloud.cfg.d/99-ozone-network.cfg" not in change["forward"]["files"]
+
+
+def test_networkd_starts_anew_when_its_own_settings_change() -> None:
+    assert difference(wanted_of([interface("eth1")]), bare().observed())["forward"]["restart"] == [module.NETWORKD]
+    machine = configured(interface("eth1"))
+    machine.files[module.NETWORKD_FILE] = {"text": "[Network]\n", "mode": "0644"}
+    change = apply(machine, [interface("eth1")])
+    assert change["forward"]["restart"] == change["back"]["restart"] == [module.NETWORKD]
+    assert change["summary"] == [f"{module.NETWORKD_FILE}: written"]
+    machine.files["/etc/systemd/network/05-ozone-old.network"] = {"text": "[Match]\nName=old\n", "mode": "0644"}
+    change = apply(machine, [interface("eth1")])
+    assert change["summary"] == ["old: no longer configured (not there now)"]
+    assert change["touched"] == []
+    assert difference(wanted_of([interface("eth1")]), {**machine.observed(), "active": None})["changed"] is False
+
+
+def test_settings_of_the_hardware_are_applied_by_udev() -> None:
+    machine = configured(interface("eth1"))
+    change = apply(machine, [interface("eth1", ethtool_opts="-G ${DEVICE} rx 1024"), interface("eth2")])
+    assert change["forward"]["udev"] == change["back"]["udev"] == ["eth1"]
+    machine = configured(bond("eth1", "eth2"))
+    machine.nics = machine.nics[1:]
+    del machine.links["eth1"]
+    member = interface("eth1", ethtool_opts="-G ${DEVICE} rx 1024")
+    change = apply(machine, [{**BOND, "members": [member, interface("eth2")]}])
+    assert change["forward"]["udev"] == change["touched"] == []
+    assert change["summary"] == ["eth1: settings change (not there now)"]
+
+
+def test_a_nic_with_the_name_of_a_device_to_be_made() -> None:
+    machine = bare()
+    machine.links["bond0"] = Link()
+    with pytest.raises(NetworkError, match=r"bond0: there is a NIC of that name.*give the device another name"):
+        difference(wanted_of([bond("eth1")]), machine.observed())
+
+
+def test_open_vswitch_that_does_not_answer() -> None:
+    machine = bare()
+    down = {**machine.observed(), "ovs": None, "ovs_error": "no socket"}
+    assert difference(wanted_of([interface("eth1")]), down)["forward"]["ovs"] == []  # type: ignore[arg-type]
+    bridge = {"type": "ovs_bridge", "name": "br-ex", "members": []}
+    with pytest.raises(NetworkError, match=r"does not answer: no socket \(systemctl start openvswitch-switch\)"):
+        difference(wanted_of([bridge]), down)  # type: ignore[arg-type]
+
+
+def test_a_link_changes_sides_between_the_kernel_and_open_vswitch() -> None:
+    inside = [{"type": "ovs_bridge", "name": "br-ex", "members": [interface("eth1"), {"type": "vlan", "vlan_id": 7}]}]
+    outside = [interface("eth1"), {"type": "vlan", "device": "eth1", "vlan_id": 7}]
+    for first, second in ((inside, outside), (outside, inside)):
+        machine = configured(*first)
+        before = machine.state()
+        change = apply(machine, second)
+        check(machine, machine.active)
+        machine.carry(change["back"])
+        assert machine.state() == before
+
+
+def test_what_changes_about_open_vswitch_is_told() -> None:
+    def bridge(*members: dict[str, Any], **more: Any) -> dict[str, Any]:
+        return {"type": "ovs_bridge", "name": "br-ex", "members": [*members], **more}
+
+    def ports(*names: str, options: str = "bond_mode=active-backup") -> dict[str, Any]:
+        return {
+            "type": "ovs_bond",
+            "name": "ob",
+            "ovs_options": options,
+            "members": [interface(name) for name in names],
+        }
+
+    machine = configured(bridge(ports("eth1", "eth2"), {"type": "vlan", "vlan_id": 7}))
+    change = apply(machine, [bridge(ports("eth1", "eth3"), {"type": "vlan", "vlan_id": 7})])
+    assert "ob: member eth2 -> eth3" in change["summary"]
+    assert {"ob", "eth1", "eth2", "eth3"} <= {*change["touched"]}
+    options = "bond_mode=balance-slb lacp=active other-config:lacp-time=fast"
+    change = apply(machine, [bridge(ports("eth1", "eth3", options=options), ovs_options="protocols=OpenFlow13")])
+    assert "ob: Port bond_mode active-backup -> balance-slb" in change["summary"]
+    assert "ob: Port other_config:lacp-time none -> fast" in change["summary"]
+    assert "br-ex: Bridge protocols none -> OpenFlow13" in change["summary"]
+    assert "vlan7: port removed from br-ex" in change["summary"]
+    change = apply(machine, [bridge(ports("eth1", "eth3", options="bond_mode=balance-slb lacp=active"))])
+    assert change["forward"]["ovs"] == [
+        *("--if-exists", "clear", "Bridge", "br-ex", "protocols", "--"),
+        *("--if-exists", "remove", "Port", "ob", "other_config", "lacp-time"),
+    ]
+    assert change["back"]["ovs"] == [
+        *("--if-exists", "set", "Bridge", "br-ex", "protocols=[OpenFlow13]", "--"),
+        *("--if-exists", "set", "Port", "ob", "other_config:lacp-time=fast"),
+    ]
+    change = apply(machine, [interface("eth1")])
+    assert "br-ex: bridge removed from Open vSwitch" in change["summary"]
+    assert machine.rows.dump() == []
+
+
+def test_a_bridge_of_others_is_adopted_and_let_go() -> None:
+    machine = bare()
+    machine.rows.bridge("br-ex")
+    machine.rows.tables["Bridge"]["br-ex"] |= {"fail_mode": "secure", "external_ids": {"theirs": "1"}}
+    machine.datapath()
+    before = machine.state()
+    change = apply(machine, [{"type": "ovs_bridge", "name": "br-ex", "members": [interface("eth1")], **address(1)}])
+    assert machine.rows.tables["Bridge"]["br-ex"]["external_ids"] == {
+        "theirs": "1",
+        "ozone-network": "true",
+        "ozone-network-adopted": "true",
+    }
+    confirmed = machine.state()
+    machine.carry(change["back"])
+    machine.links["br-ex"].mtu = before["links"]["br-ex"].mtu
+    assert machine.state() == before
+    machine.carry(change["forward"])
+    assert machine.state() == confirmed
+    apply(machine, [interface("eth1")])
+    assert machine.rows.tables["Bridge"]["br-ex"]["external_ids"] == {"theirs": "1"}
+    assert "eth1" not in machine.rows.tables["Port"]
+
+
+def test_a_bridge_stays_while_others_have_ports_on_it() -> None:
+    machine = configured({"type": "ovs_bridge", "name": "br-ex", "members": [interface("eth1")]})
+    machine.rows.add("Port", "patch-x", "br-ex")
+    machine.rows.add("Interface", "patch-x", "patch-x", type="patch")
+    change = apply(machine, [interface("eth2")])
+    assert "br-ex: stays in Open vSwitch, because ports of others are on it: patch-x" in change["summary"]
+    assert set(machine.rows.tables["Port"]) == {"br-ex", "patch-x"}
+    assert "ozone-network" not in machine.rows.tables["Bridge"]["br-ex"].get("external_ids", {})
+
+
+def test_a_port_moves_to_another_bridge() -> None:
+    def bridges(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            {"type": "ovs_bridge", "name": name, "members": members}
+            for name, members in (("br-a", first), ("br-b", second))
+        ]
+
+    machine = configured(*bridges([interface("eth1")], [interface("eth2")]))
+    before = machine.state()
+    change = apply(machine, bridges([], [interface("eth1"), interface("eth2")]))
+    assert machine.rows.tables["Port"]["eth1"]["_parent"] == "br-b"
+    assert "eth1: new port of br-b" in change["summary"]
+    machine.carry(change["back"])
+    assert machine.state() == before
+
+
+def test_routes_and_rules_of_others_stay() -> None:
+    machine = configured(interface("eth1", **address(1)))
+    foreign = ("198.18.0.0/15", "192.0.2.1", "bird", 254)
+    machine.links["eth1"].routes.add(foreign)
+    machine.links["eth1"].addresses.add("192.0.2.77/32")
+    change = apply(machine, [interface("eth1", mtu=9000, **address(2))])
+    assert change["summary"] == ["eth1: MTU 1500 -> 9000", "eth1: address 192.0.2.1/24 -> 192.0.2.2/24"]
+    assert machine.links["eth1"].routes == {foreign}
+    assert machine.links["eth1"].addresses == {"192.0.2.2/24", "192.0.2.77/32"}
+    route = {"ip_netmask": "203.0.113.0/24", "next_hop": "192.0.2.9", "metric": 5, "table": 7}
+    change = apply(machine, [interface("eth1", mtu=9000, **address(2), routes=[route])])
+    assert change["summary"] == ["eth1: add route 203.0.113.0/24 via 192.0.2.9 metric 5 table 7"]
+    change = apply(machine, [interface("eth1", mtu=9000, **address(2), dns_servers=["192.0.2.53"], routes=[route])])
+    assert change["summary"] == ["eth1: settings change"]
