@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,18 +17,20 @@ class Records:
     instances: dict[str, list[str]] = field(default_factory=dict)
 
 
-def read(connection: Any, hosts: Iterable[str]) -> Records:
+def read(connection: Any, hosts: Iterable[str], kinds: Collection[str] = ("compute", "network")) -> Records:
     """The records of ``hosts``, over an openstacksdk connection of an administrator."""
     names = set(hosts)
-    instances: dict[str, list[str]] = {}
-    for server in connection.compute.servers(details=True, all_projects=True):
-        if server.compute_host in names:
-            instances.setdefault(server.compute_host, []).append(f"{server.name} ({server.id})")
-    return Records(
-        compute_services=[(s.id, s.host, s.binary) for s in connection.compute.services() if s.host in names],
-        network_agents=[(a.id, a.host, a.binary) for a in connection.network.agents() if a.host in names],
-        instances=instances,
-    )
+    records = Records()
+    if "compute" in kinds:
+        for server in connection.compute.servers(details=True, all_projects=True):
+            if server.compute_host in names:
+                records.instances.setdefault(server.compute_host, []).append(f"{server.name} ({server.id})")
+        records.compute_services.extend(
+            (s.id, s.host, s.binary) for s in connection.compute.services() if s.host in names
+        )
+    if "network" in kinds:
+        records.network_agents.extend((a.id, a.host, a.binary) for a in connection.network.agents() if a.host in names)
+    return records
 
 
 def refusals(records: Records) -> list[str]:
@@ -43,7 +45,8 @@ def refusals(records: Records) -> list[str]:
 def forget(connection: Any, records: Records) -> list[str]:
     """Delete the records; returns what was deleted.
 
-    Deleting a compute service removes its resource provider and its cell mapping too (compute API 2.53).
+    Deleting a compute service removes its resource provider and its cell mapping too (compute API 2.53). Neutron wants
+    an agent to be stopped before it is deleted: one that still runs registers itself again.
     """
     for identifier, _, _ in records.compute_services:
         connection.compute.delete_service(identifier, ignore_missing=True)

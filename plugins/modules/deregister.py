@@ -10,7 +10,8 @@ version_added: 1.0.0
 author: Ozone contributors
 description:
   - Deletes the compute services, with their resource providers and cell mappings, and the network agents of nodes.
-  - The nodes themselves are not needed, so that dead ones can be forgotten.
+  - The nodes themselves are not needed, so that dead ones can be forgotten. What still runs on a living one has to be
+    stopped first, or it registers itself again.
   - Refuses nodes that still have instances, before anything is deleted.
 options:
   hosts:
@@ -18,6 +19,12 @@ options:
     type: list
     elements: str
     required: true
+  kinds:
+    description: What is forgotten.
+    type: list
+    elements: str
+    choices: [compute, network]
+    default: [compute, network]
   cloud:
     description: Name of the cloud in C(clouds.yaml).
     type: str
@@ -64,6 +71,12 @@ def main() -> None:
     """Entry point."""
     arguments: dict[str, Any] = {
         "hosts": {"type": "list", "elements": "str", "required": True},
+        "kinds": {
+            "type": "list",
+            "elements": "str",
+            "choices": ["compute", "network"],
+            "default": ["compute", "network"],
+        },
         "cloud": {"type": "str", "default": "ozone"},
         "clouds_file": {"type": "path", "required": True},
     }
@@ -72,7 +85,7 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib("openstacksdk"))
     config = openstack.config.OpenStackConfig(config_files=[module.params["clouds_file"]])
     connection = openstack.connection.Connection(config=config.get_one(cloud=module.params["cloud"]))
-    records = read(connection, module.params["hosts"])
+    records = read(connection, module.params["hosts"], module.params["kinds"])
     refused = refusals(records)
     if refused:
         module.fail_json(msg="; ".join(refused))

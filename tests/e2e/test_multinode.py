@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import openstack
+
 from tests.lab.cloud import Cloud, await_true
 
 
@@ -33,8 +35,46 @@ def test_a_compute_that_joins_changes_nothing_on_the_others(multinode: Cloud) ->
     assert all(result.statuses(node) == {"unchanged"} for node in others)
 
 
-def test_a_compute_that_leaves_is_forgotten_everywhere(multinode: Cloud) -> None:
-    assert multinode.run("scale_down", "-e", "{ozone_nodes: [compute3]}").code == 0
-    chassis = multinode.ssh("controller1", "ovn-sbctl --columns=hostname --bare list chassis")
-    assert "compute3" not in chassis
-    assert "compute2" in chassis
+def known_of(cloud: Cloud, node: str) -> set[str]:
+    """Where the cloud still knows a node: in its databases, its virtual network, its network service."""
+    queries = [
+        'SELECT "compute service", host FROM nova.services WHERE deleted = 0',
+        'SELECT "compute node", host FROM nova.compute_nodes WHERE deleted = 0',
+        'SELECT "mapping to a cell", host FROM nova_api.host_mappings',
+        'SELECT "resource provider", SUBSTRING_INDEX(name, ".", 1) FROM placement.resource_providers',
+    ]
+    commands = [f"mariadb --batch --skip-column-names --execute '{'; '.join(queries)}'"]
+    commands += [
+        f"ovn-sbctl --bare --columns=name list {t} | sed 's/^/{t}\\t/'" for t in ("Chassis", "Chassis_Private")
+    ]
+    lines = cloud.ssh("controller1", " && ".join(commands)).splitlines()
+    config = openstack.config.OpenStackConfig(config_files=[str(cloud.state / "clouds.yaml")])
+    agents = openstack.connection.Connection(config=config.get_one(cloud="ozone")).network.agents()
+    lines += [f"network agent\t{agent.host}" for agent in agents]
+    return {where for where, _, name in (line.partition("\t") for line in lines) if name == node}
+
+
+EVERYWHERE = {
+    "compute service", "compute node", "mapping to a cell", "resource provider", "Chassis", "Chassis_Private",
+    "network agent",
+}  # fmt: skip
+
+
+def test_a_dead_compute_is_forgotten_everywhere(multinode: Cloud) -> None:
+    assert known_of(multinode, "compute3") == EVERYWHERE
+    multinode.kill("compute3")
+    result = multinode.run("scale_down", "-e", "{ozone_nodes: [compute3]}")
+    assert result.code == 0
+    assert result.seconds < 90
+    assert known_of(multinode, "compute3") == set()
+    again = multinode.run("scale_down", "-e", "{ozone_nodes: [compute3]}")
+    assert again.code == 0
+    assert " changed=0 " in again.output
+
+
+def test_a_living_compute_is_stopped_and_forgotten_everywhere(multinode: Cloud) -> None:
+    assert multinode.run("scale_down", "-e", "{ozone_nodes: [compute2]}").code == 0
+    assert multinode.started("compute2") == {}
+    assert multinode.ssh("compute2", "systemctl is-active ovn-controller", check=False).strip() == "inactive"
+    assert known_of(multinode, "compute2") == set()
+    assert known_of(multinode, "compute1") == EVERYWHERE

@@ -122,15 +122,23 @@ class Cloud:
 
     def outage(self) -> None:
         """Take the power of all nodes at the same moment, and give it back."""
-        arguments = {"cloud": "{{ ozone_cloud }}", "node": "{{ ozone_node }}"}
         for state in ("killed", "restarted"):
-            done = subprocess.run(
-                ["ansible", "-i", str(self.file), "all", "-e", "ansible_connection=local", "-e",
-                 "ansible_python_interpreter={{ ansible_playbook_python }}", "-m", "ozone.openstack.lab_node", "-a",
-                 json.dumps({**arguments, "state": state})], cwd=ROOT, env=self.environment(), text=True, timeout=300,
-                capture_output=True, check=False,
-            )  # fmt: skip
-            assert done.returncode == 0, f"{state}: {done.stdout}{done.stderr}"
+            self.power("all", state)
+
+    def kill(self, node: str) -> None:
+        """Take the power of one node."""
+        self.power(node, "killed")
+
+    def power(self, nodes: str, state: str) -> None:
+        """Bring nodes (a pattern of the inventory) to a state of ``lab_node``."""
+        arguments = {"cloud": "{{ ozone_cloud }}", "node": "{{ ozone_node }}", "state": state}
+        done = subprocess.run(
+            ["ansible", "-i", str(self.file), nodes, "-e", "ansible_connection=local", "-e",
+             "ansible_python_interpreter={{ ansible_playbook_python }}", "-m", "ozone.openstack.lab_node", "-a",
+             json.dumps(arguments)], cwd=ROOT, env=self.environment(), text=True, timeout=300,
+            capture_output=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{state}: {done.stdout}{done.stderr}"
 
     def started(self, node: str) -> dict[str, str]:
         """When each container of a node was started: what a restart would change."""

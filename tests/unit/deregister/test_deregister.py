@@ -39,6 +39,12 @@ def test_names_are_exact() -> None:
     assert connection.deleted == ["s-compute1", "a-compute1"]
 
 
+def test_a_kind_that_is_not_asked_for_is_left_alone() -> None:
+    connection = FakeConnection([])
+    assert forget(connection, read(connection, ["compute1"], ["network"])) == ["neutron-ovn-agent on compute1"]
+    assert connection.deleted == ["a-compute1"]
+
+
 def test_a_node_with_instances_is_refused() -> None:
     server = SimpleNamespace(id="1", name="vm", compute_host="compute2")
     records = read(FakeConnection([server]), ["compute2", "compute1"])
