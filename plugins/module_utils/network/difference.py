@@ -187,14 +187,14 @@ class _Comparison:
         forward["reload"] = forward["reload"] or bool(forward["delete"])
         back["reload"] = back["reload"] or bool(forward["delete"] or back["delete"])
         self.touched |= {*forward["delete"], *forward["reconfigure"]}
-        self.touched |= self.above({*self.anew, *colliding})
+        self.touched |= self.above({*self.anew, *forward["delete"]})
         self.touched &= {*self.seen, *netdevs, *(link["name"] for link in self.wanted["links"])}
         self.free(forward, back)
         self.leave(forward)
         self.clean(forward)
         # Such a port may still be there, and cannot be deleted: that call may fail.
         back["commands"] += [["ip", "link", "delete", "dev", name] for name in sorted(ports)]
-        back["commands"] += self.way_back(colliding)
+        back["commands"] += self.way_back(colliding, forward["delete"])
 
     def made_by_us(self) -> set[str]:
         """Virtual links that our files on the node describe."""
@@ -272,7 +272,8 @@ class _Comparison:
     def free(self, forward: Steps, back: Steps) -> None:
         """Takes NICs out of bonds and bridges of the kernel that stay, where Open vSwitch gets them.
 
-        systemd-networkd does not: it is told to keep the master of a port of Open vSwitch.
+        systemd-networkd does not: it is told to keep the master of a port of Open vSwitch. A bond that was there before
+        us loses members that are not ours either.
         """
         ports = {row["name"] for row in self.wanted["ovs"] if row["table"] == "Interface"}
         for name in sorted(ports & set(self.seen)):
@@ -280,6 +281,13 @@ class _Comparison:
             kind = self.seen[master]["kind"] if master in self.seen else ""
             if kind in ("bond", "bridge") and master not in forward["delete"]:
                 forward["commands"].append(["ip", "link", "set", "dev", name, "nomaster"])
+        ours = {link["name"] for link in self.active_links()}
+        wanted = {link["name"] for link in self.wanted["links"]}
+        for link in self.wanted["links"]:
+            if link["kind"] == "linux_bond" and link["name"] not in {*ours, *forward["delete"]}:
+                for name, seen in sorted(self.seen.items()):
+                    if seen["master"] == link["name"] and name not in wanted:
+                        forward["commands"].append(["ip", "link", "set", "dev", name, "nomaster"])
         rows = self.observed["ovs"] or []
         ports = {row["name"] for row in rows if row["table"] == "Interface"}
         masters = {
@@ -341,11 +349,13 @@ class _Comparison:
             if name in new or (route["destination"], route["table"]) in defaults:
                 forward["commands"].append(["ip", *_family(route), "route", "delete", *_route(route)])
 
-    def way_back(self, colliding: Sequence[str]) -> list[list[str]]:
+    def way_back(self, colliding: Sequence[str], deleted: Sequence[str]) -> list[list[str]]:
         """The calls of ip(8) that give links what no file of ours says of them."""
         ours = {link["name"] for link in self.active_links()} | self.made_by_us()
-        lost = {*colliding, *self.anew}
-        lost |= self.above(lost) | {name for name, link in self.seen.items() if link["master"] in lost}
+        lost = {*colliding, *self.anew, *deleted}
+        lost |= self.above(lost)
+        masters = {*lost, *(set(self.wanted["netdevs"]) - ours)}
+        lost |= {name for name, link in self.seen.items() if link["master"] in masters}
         hosts = {_host(address) for link in self.wanted["links"] for address in link["addresses"]}
         links = [
             link

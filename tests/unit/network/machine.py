@@ -216,7 +216,10 @@ class Machine:
         elif kind == "link" and verb == "delete":
             if rest[1] in self.links and self.links[rest[1]].kind != "openvswitch":
                 self.delete(rest[1])
+                before = set(self.links)
                 self.datapath()
+                for name in set(self.links) - before:
+                    self.networkd.configure(name)  # it sees links appear
         elif kind == "link":
             self.set(rest)
         elif kind == "address":
