@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A change that goes well, one that is none, and what a change costs the links that it does not touch."""
+
+from __future__ import annotations
+
+import re
+
+from tests.lab.machines import Machine
+from tests.lab.switches import address
+from tests.network.node import OPERATOR, Config, base, fine, links, vlan
+
+MARKS = "for f in /sys/class/net/*/{ifindex,carrier_changes}; do echo $f $(cat $f); done; "
+FILES = "find /etc /var/lib/ozone /usr/lib/ozone -newer /run/mark -type f -o -newer /run/mark -type d | sort"
+
+
+def test_a_configuration_is_applied_and_the_same_again_is_nothing(machine: Machine) -> None:
+    before = links(machine)
+    result = machine.configure(base(), window=60)
+    fine(machine, result)
+    assert result.returned["changed"] is True
+    assert result.returned["resolution"] == {"nic1": "ens16", "nic2": "ens17"}
+    after = links(machine)
+    assert after["vlan100"]["addresses"] == [f"{OPERATOR}/24"]
+    assert after == before, "the same network as before, in files of ours"
+
+    machine.inside("touch /run/mark; sleep 1.1; journalctl --rotate --vacuum-time=1s -q")
+    marks = machine.inside(MARKS).out
+    with machine.pings() as pings:
+        again = machine.configure(base(), "-vvv", window=60)
+    fine(machine, again)
+    assert again.returned["changed"] is False
+    assert again.returned["summary"] == again.returned["touched"] == []
+    assert len(re.findall(r"Using module file .*/network_", again.output)) <= 2
+    assert machine.inside(MARKS).out == marks
+    assert machine.inside(FILES).out == ""
+    assert "systemd-networkd" not in machine.inside("journalctl --no-pager -q").out
+    assert pings.loss.lost == 0, pings.loss
+
+    checked = machine.configure(base(vlan(101)), "--check", "--diff")
+    assert checked.code == 0
+    assert checked.returned["changed"] is True
+    assert any(line.startswith("vlan101: new") for line in checked.returned["summary"])
+    assert machine.inside(MARKS).out == marks
+    assert machine.inside(FILES).out == ""
+    fine(machine, machine.configure(base(), state="validated"))
+
+
+def test_other_links_notice_nothing(node: Machine) -> None:
+    """An MTU, an address and a VLAN of one link change; those on the same bond and on other NICs go on."""
+
+    def config(mtu: int, host: int, third: int) -> Config:
+        alone = {"type": "interface", "name": "nic3", "addresses": [{"ip_netmask": f"{address(10, 10)}/24"}]}
+        return base(vlan(101, host=host, mtu=mtu), vlan(third), alone)
+
+    fine(node, node.configure(config(1500, 10, 102), window=60))
+    changes = {
+        "MTU": (config(1400, 10, 102), {"vlan101"}),
+        "address": (config(1400, 11, 102), {"vlan101"}),
+        "VLAN": (config(1400, 11, 103), {"vlan102", "vlan103", "bond0"}),
+    }
+    for what, (wanted, touched) in changes.items():
+        with node.pings() as operator, node.pings(address(10, 10)) as alone:
+            result = node.configure(wanted, window=60)
+        print(
+            f"{what}: operator's VLAN {operator.loss}; another NIC {alone.loss}; touched {result.returned['touched']}"
+        )
+        fine(node, result)
+        assert set(result.returned["touched"]) <= touched
+        assert operator.loss.lost <= 3, (what, operator.loss)
+        assert alone.loss.lost <= 3, (what, alone.loss)
+    assert node.reachable(address=address(101, 11))
+    assert node.reachable(address=address(103, 10))
