@@ -43,6 +43,14 @@ def test_a_user_logs_in_with_the_printed_credentials(standalone: Cloud) -> None:
     assert all(" https://" in line for line in done.stdout.splitlines()), "TLS on every endpoint"
 
 
+def test_no_password_is_kept_in_the_mapping_of_the_cell(standalone: Cloud) -> None:
+    node = next(iter(standalone.original["nodes"]))
+    query = 'SELECT transport_url, database_connection FROM nova_api.cell_mappings WHERE name = "cell1"'
+    rows = standalone.ssh(node, f"mariadb --batch --skip-column-names --execute '{query}'").splitlines()
+    assert len(rows) == 1
+    assert rows[0].count("{username}:{password}@") == 2
+
+
 def test_a_file_edited_by_hand_is_reported_and_put_back(standalone: Cloud) -> None:
     node = next(iter(standalone.original["nodes"]))
     standalone.ssh(node, "echo '# by hand' >> /etc/memcached.conf")
