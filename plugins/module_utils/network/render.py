@@ -66,8 +66,8 @@ _NETDEVS = {
 _BRIDGES = frozenset({"ovs_bridge", "ovs_user_bridge"})
 _NO_LINK = frozenset({"ovs_bond", "ovs_patch_port", "ovs_tunnel", "ovs_dpdk_port", "ovs_dpdk_bond"})
 
-#: Routing tables of the kernel.
-_KERNEL_TABLES = {"default": 253, "main": 254, "local": 255}
+#: Number of the routing table where a route goes that names none.
+MAIN_TABLE = 254
 
 #: Option of the bonding driver -> key of [Bond], unit of its values.
 _BOND = {
@@ -353,12 +353,10 @@ class _Writer:
             if address.version == 6:
                 entries.append(("DuplicateAddressDetection", "none"))
             sections.append(("Address", entries))
-        sections += [("Route", self.route(route, device)) for route in device.routes]
-        sections += [("RoutingPolicyRule", self.rule(rule, device)) for rule in device.rules]
+        sections += [("Route", self.route(route)) for route in device.routes]
+        sections += [("RoutingPolicyRule", self.rule(rule)) for rule in device.rules]
         if device.dhcp6:
             sections.append(("DHCPv6", [("WithoutRA", "solicit")]))
-        if device.kind.startswith("ib_") and "mode" in device.options:
-            sections.append(("IPoIB", [("Mode", device.options["mode"])]))
         sections += [("SR-IOV", _function(function)) for function in sorted(link.functions, key=_vfid)]
         self.files[file_path(link.file, "network")] = _unit(sections)
 
@@ -396,18 +394,15 @@ class _Writer:
             entries.append(("Domains", " ".join(device.domains)))
         return entries
 
-    def table(self, table: int | str | None, path: str) -> int:
+    def table(self, table: int | str | None) -> int:
         """Number of a routing table."""
         if table is None:
-            return _KERNEL_TABLES["main"]
+            return MAIN_TABLE
         if isinstance(table, int):
             return table
-        number = self.config.tables.get(table, _KERNEL_TABLES.get(table))
-        if number is None:
-            self.problem(path, f"there is no routing table {table}", "add a route_table, or give its number")
-        return number or 0
+        return self.config.tables[table]
 
-    def route(self, route: Route, device: Device) -> list[tuple[str, str]]:
+    def route(self, route: Route) -> list[tuple[str, str]]:
         """A [Route] section."""
         entries = [("Destination", str(route.destination))]
         if route.gateway is not None:
@@ -417,12 +412,12 @@ class _Writer:
         if route.metric is not None:
             entries.append(("Metric", str(route.metric)))
         if route.table is not None:
-            entries.append(("Table", str(self.table(route.table, device.path))))
+            entries.append(("Table", str(self.table(route.table))))
         for option, value in sorted(route.options.items()):
             entries.append((_ROUTE[option], value))
         return entries
 
-    def rule(self, rule: Rule, device: Device) -> list[tuple[str, str]]:
+    def rule(self, rule: Rule) -> list[tuple[str, str]]:
         """A [RoutingPolicyRule] section."""
         entries: list[tuple[str, str]] = [("Family", rule.family)]
         for key, value in (
@@ -438,7 +433,7 @@ class _Writer:
                 entries.append((key, str(value)))
         entries += sorted(rule.options.items())
         if rule.action == "table":
-            entries.append(("Table", str(self.table(rule.table, device.path))))
+            entries.append(("Table", str(self.table(rule.table))))
         else:
             entries.append(("Type", rule.action))
         return entries
@@ -594,37 +589,22 @@ class _Writer:
         """Columns that the operator sets himself, over ours."""
         for device in self.config.devices:
             for setting in device.ovs_settings:
-                self.set(setting, device)
+                self.set(setting)
 
-    def set(self, setting: OvsSetting, device: Device) -> None:
-        """One of them."""
-        record = self.links[setting.record].name if setting.record in self.links else self.resolved.link(setting.record)
+    def set(self, setting: OvsSetting) -> None:
+        """One of them; a row that is not there is that of a NIC that is missing."""
+        record = self.links[setting.record].name if setting.record in self.links else setting.record
         row = self.rows.get((setting.table, record))
-        what = f"{setting.table} {setting.record} {setting.column}"
         if row is None:
-            if not self.resolved.degraded:
-                self.problem(
-                    device.path, f"sets {what}, and there is no such row", "set columns of what is configured here"
-                )
             return
-        column = COLUMNS[setting.table].get(setting.column)
-        if column is None or (setting.table == "Interface" and setting.column == "type"):
-            known = ", ".join(sorted(COLUMNS[setting.table]))
-            self.problem(device.path, f"sets {what}, which cannot be set or taken back", f"columns are {known}")
-        elif (column == "map") != (setting.key is not None):
-            remedy = f"write {setting.column}:<key>=<value>" if column == "map" else f"write {setting.column}=<value>"
-            self.problem(device.path, f"sets {what} in the wrong form", remedy)
-        elif setting.key is not None:
-            current = row["columns"].get(setting.column)
-            row["columns"][setting.column] = {
-                **(current if isinstance(current, dict) else {}),
-                setting.key: setting.value,
-            }
-        elif column.startswith("set"):
-            values = (value.strip().strip('"') for value in setting.value.strip("[]").split(","))
-            row["columns"][setting.column] = sorted(value for value in values if value)
+        column, columns = setting.column, row["columns"]
+        if setting.key is not None:
+            current = columns.get(column)
+            columns[column] = {**(current if isinstance(current, dict) else {}), setting.key: setting.value}
+        elif COLUMNS[setting.table][column].startswith("set"):
+            columns[column] = sorted(value.strip().strip('"') for value in setting.value.strip("[]").split(","))
         else:
-            row["columns"][setting.column] = normal(setting.table, setting.column, setting.value)
+            columns[column] = normal(setting.table, column, setting.value)
 
     # What has to be true afterwards
 
@@ -642,7 +622,7 @@ class _Writer:
                     members.append(self.links[written].name)
                 else:
                     missing.append(written)
-        routes = [self.route_wanted(route, device) for route in device.routes]
+        routes = [self.route_wanted(route) for route in device.routes]
         self.wanted.append(
             {
                 "name": link.name,
@@ -669,13 +649,13 @@ class _Writer:
                 names.append(written)
         return names
 
-    def route_wanted(self, route: Route, device: Device) -> RouteWanted:
+    def route_wanted(self, route: Route) -> RouteWanted:
         """A route to look for afterwards."""
         default = route.destination.prefixlen == 0
         return {
             "destination": "default" if default else str(route.destination),
             "gateway": str(route.gateway) if route.gateway is not None else "",
-            "table": self.table(route.table, device.path),
+            "table": self.table(route.table),
             "metric": route.metric,
         }
 
