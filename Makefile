@@ -22,7 +22,7 @@ check = PATH="$(CURDIR)/$(dev):$$PATH"
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} /^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} /^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 	@printf '\n%s\n' "CLOUD=standalone is the default; others: CLOUD=multinode, CLOUD_FILE=<your own cloud.yml>."
 
 ## A cloud
@@ -55,8 +55,10 @@ setup: ## Python environment from requirements/runtime.lock, and this clone as a
 	@$(PYTHON) requirements/setup.py runtime
 
 debian: ## Debian packages of requirements/debian.txt that are missing
-	@packages=$$(sed 's/#.*//' requirements/debian.txt | xargs); dpkg -s $$packages >/dev/null 2>&1 \
-	|| { echo "debian: installing what is missing of: $$packages"; apt-get update \
+debian-machines: ## Debian packages of requirements/debian-machines.txt that are missing
+debian debian-machines:
+	@packages=$$(sed 's/#.*//' requirements/$@.txt | xargs); dpkg -s $$packages >/dev/null 2>&1 \
+	|| { echo "$@: installing what is missing of: $$packages"; apt-get update \
 	&& DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$packages; }
 
 locks: setup ## Resolve the lock files anew: our own, and those of the releases
@@ -86,7 +88,7 @@ e2e: dev root ## A whole cloud, used as a user does
 faults: dev root ## Break on purpose what breaks by itself
 	@$(check) python -m pytest tests/faults $(ARGS)
 
-test-network: dev root ## Break the network of emulated machines, and see them come back
+test-network: dev debian-machines root ## Break the network of emulated machines, and see them come back
 	@$(check) python -m pytest tests/network $(ARGS)
 
 test: dev root ## All of it, with time limits; ends with "N passed, N failed"
@@ -106,8 +108,8 @@ docs-check: dev ## Fail when they are out of date
 changelog: dev ## Turn changelogs/fragments into the changelog of the version in galaxy.yml
 	@$(check) antsibull-changelog release
 
-.PHONY: cloud cloud-down plan network deploy validate smoke rollback lab images credentials setup debian locks dev lint \
-	unit structure molecule e2e faults test-network test bench docs docs-check changelog root
+.PHONY: cloud cloud-down plan network deploy validate smoke rollback lab images credentials setup debian debian-machines locks \
+	dev lint unit structure molecule e2e faults test-network test bench docs docs-check changelog root
 
 root:
 	@[ "$$(id -u)" = 0 ] || { echo "This target makes networks, mounts and containers: run it as root (sudo make ...)." >&2; exit 1; }
