@@ -20,10 +20,12 @@ sys.path[:0] = [str(ROOT / ".ansible" / "collections"), str(ROOT / "tests" / "un
 
 from machine import Machine, nic  # noqa: E402 - found on the path set above
 
-from ansible_collections.ozone.openstack.plugins.module_utils.network.difference import difference  # noqa: E402
-from ansible_collections.ozone.openstack.plugins.module_utils.network.render import render  # noqa: E402
-from ansible_collections.ozone.openstack.plugins.module_utils.network.resolve import resolve  # noqa: E402
-from ansible_collections.ozone.openstack.plugins.module_utils.network.schema import parse  # noqa: E402
+from ansible_collections.ozone.openstack.plugins.module_utils.network import (  # noqa: E402 - found on the path set above
+    difference,
+    render,
+    resolve,
+    schema,
+)
 
 NODES = 1000
 TARGET = 10.0
@@ -33,9 +35,9 @@ def template(node: int) -> list[dict[str, Any]]:
     """The configuration of a node."""
 
     def vlan(identity: int, device: str | None = None, **more: Any) -> dict[str, Any]:
-        address = f"10.{identity % 256}.{node // 250}.{node % 250 + 2}"
+        address = f"198.18.{identity}.{node % 250 + 2}"
         parent = {"device": device} if device else {}
-        return {"type": "vlan", "vlan_id": identity, "addresses": [{"ip_netmask": f"{address}/16"}], **parent, **more}
+        return {"type": "vlan", "vlan_id": identity, "addresses": [{"ip_netmask": f"{address}/24"}], **parent, **more}
 
     def bond(name: str, *members: str, mtu: int = 1500) -> dict[str, Any]:
         options = "mode=802.3ad miimon=100 lacp_rate=fast xmit_hash_policy=layer3+4"
@@ -44,8 +46,8 @@ def template(node: int) -> list[dict[str, Any]]:
 
     return [
         bond("bond0", "nic1", "nic2"),
-        vlan(11, "bond0", routes=[{"default": True, "next_hop": "10.11.0.1"}]),
-        vlan(12, "bond0", routes=[{"ip_netmask": "172.20.0.0/16", "next_hop": "10.12.0.1", "table": 200}]),
+        vlan(11, "bond0", routes=[{"default": True, "next_hop": "198.18.11.1"}]),
+        vlan(12, "bond0", routes=[{"ip_netmask": "198.19.0.0/16", "next_hop": "198.18.12.1", "table": 200}]),
         vlan(13, "bond0"),
         bond("bond1", "nic3", "nic4", mtu=9000),
         vlan(21, "bond1", mtu=9000),
@@ -80,13 +82,13 @@ def main() -> int:
         data, there = template(node), machine(node)
         observed = there.observed()
         begin = time.process_time()
-        config = parse(data)
+        config = schema.parse(data)
         parsed = time.process_time()
-        resolved = resolve(config, there.nics, [], {})
+        resolved = resolve.resolve(config, there.nics, [], {})
         found = time.process_time()
-        wanted = render(config, resolved)
+        wanted = render.render(config, resolved)
         rendered = time.process_time()
-        change = difference(wanted, observed)
+        change = difference.difference(wanted, observed)
         end = time.process_time()
         files += len(change["forward"]["files"])
         for name, value in zip(

@@ -118,9 +118,9 @@ def machines(draw: st.DrawFn) -> Machine:
         machine.units["networking.service"] = True
         machine.files[INTERFACES] = {"text": "auto eth1\niface eth1 inet static\n", "mode": "0640"}
         machine.foreign = [INTERFACES]
-        machine.links["eth1"].addresses = {"10.0.1.5/24", "192.0.2.9/24", "192.0.2.77/32"}
+        machine.links["eth1"].addresses = {"10.0.1.5/24", "198.19.2.9/24", "198.19.2.77/32"}
         machine.links["eth1"].routes = {
-            ("default", "192.0.2.1", "boot", 254),
+            ("default", "198.19.2.1", "boot", 254),
             ("198.18.0.0/15", "10.0.1.1", "bird", 254),
         }
         if draw(st.booleans()):
@@ -235,7 +235,7 @@ def bond(*names: str, **more: Any) -> dict[str, Any]:
 
 
 def address(number: int) -> dict[str, Any]:
-    return {"addresses": [{"ip_netmask": f"192.0.2.{number}/24"}]}
+    return {"addresses": [{"ip_netmask": f"198.19.2.{number}/24"}]}
 
 
 def words(text: str) -> list[str]:
@@ -292,7 +292,7 @@ def test_a_bond_that_is_no_longer_wanted_is_removed() -> None:
     machine = configured(bond("eth2", "eth3"), vlan, interface("eth1", **address(1)), interface("eth4", **address(4)))
     change = apply(machine, [interface("eth1", **address(1))])
     assert change["forward"]["delete"] == ["vlan10", "bond0"]
-    assert ["ip", "address", "delete", "192.0.2.4/24", "dev", "eth4"] in change["forward"]["commands"]
+    assert ["ip", "address", "delete", "198.19.2.4/24", "dev", "eth4"] in change["forward"]["commands"]
     assert "bond0: removed" in change["summary"]
     assert set(machine.links) == {one["name"] for one in NICS}
     assert "eth1" not in change["touched"]
@@ -312,24 +312,24 @@ def test_migration_moves_files_and_disables_units_without_stopping_them() -> Non
     machine.units["networking.service"] = True
     machine.files[INTERFACES] = {"text": "auto eth1\n", "mode": "0640"}
     machine.foreign = [INTERFACES]
-    machine.links["eth1"].addresses = {"192.0.2.1/24", "198.51.100.9/32", "fe80::1/64", "2001:db8::9/64"}
+    machine.links["eth1"].addresses = {"198.19.2.1/24", "198.51.100.9/32", "fe80::1/64", "2001:db8::9/64"}
     machine.links["eth1"].routes = {
-        ("default", "192.0.2.254", "boot", 254),
+        ("default", "198.19.2.254", "boot", 254),
         ("2001:db8:1::/48", "2001:db8::1", "ra", 300),
     }
-    machine.links["eth2"].addresses = {"192.0.2.5/24", "203.0.113.2/24"}
-    machine.links["eth2"].routes = {("default", "203.0.113.1", "boot", 254)}
-    routes = [{"default": True, "next_hop": "192.0.2.254"}]
-    data = [interface("eth1", addresses=[{"ip_netmask": "192.0.2.5/24"}], routes=routes)]
+    machine.links["eth2"].addresses = {"198.19.2.5/24", "198.19.113.2/24"}
+    machine.links["eth2"].routes = {("default", "198.19.113.1", "boot", 254)}
+    routes = [{"default": True, "next_hop": "198.19.2.254"}]
+    data = [interface("eth1", addresses=[{"ip_netmask": "198.19.2.5/24"}], routes=routes)]
     before = machine.state()
     wanted = wanted_of(data)
     change = difference(wanted, machine.observed())
     assert change["forward"]["disable"] == change["back"]["enable"] == ["networking.service"]
     assert change["forward"]["enable"] == change["back"]["disable"] == ["systemd-networkd.service"]
     assert change["forward"]["commands"] == [
-        ["ip", "address", "delete", "192.0.2.1/24", "dev", "eth1"],
+        ["ip", "address", "delete", "198.19.2.1/24", "dev", "eth1"],
         ["ip", "address", "delete", "2001:db8::9/64", "dev", "eth1"],
-        ["ip", "address", "delete", "192.0.2.5/24", "dev", "eth2"],
+        ["ip", "address", "delete", "198.19.2.5/24", "dev", "eth2"],
         [
             "ip",
             "-6",
@@ -342,7 +342,7 @@ def test_migration_moves_files_and_disables_units_without_stopping_them() -> Non
             "eth1",
             *words("proto ra table 300"),
         ],
-        ["ip", "route", "delete", "default", *words("via 203.0.113.1 dev eth2 proto boot")],
+        ["ip", "route", "delete", "default", *words("via 198.19.113.1 dev eth2 proto boot")],
     ]
     for line in (
         f"{INTERFACES}: moved to {INTERFACES}.before-ozone",
@@ -352,7 +352,7 @@ def test_migration_moves_files_and_disables_units_without_stopping_them() -> Non
         assert line in change["summary"]
     machine.carry(change["forward"])
     assert machine.files[INTERFACES + ".before-ozone"] == {"text": "auto eth1\n", "mode": "0640"}
-    assert machine.links["eth1"].addresses == {"192.0.2.5/24", "198.51.100.9/32", "fe80::1/64"}
+    assert machine.links["eth1"].addresses == {"198.19.2.5/24", "198.51.100.9/32", "fe80::1/64"}
     machine.carry(change["back"])
     assert machine.state() == before
     observed = machine.observed()
@@ -510,15 +510,15 @@ def test_a_port_moves_to_another_bridge() -> None:
 
 def test_routes_and_rules_of_others_stay() -> None:
     machine = configured(interface("eth1", **address(1)))
-    foreign = ("198.18.0.0/15", "192.0.2.1", "bird", 254)
+    foreign = ("198.18.0.0/15", "198.19.2.1", "bird", 254)
     machine.links["eth1"].routes.add(foreign)
-    machine.links["eth1"].addresses.add("192.0.2.77/32")
+    machine.links["eth1"].addresses.add("198.19.2.77/32")
     change = apply(machine, [interface("eth1", mtu=9000, **address(2))])
-    assert change["summary"] == ["eth1: MTU 1500 -> 9000", "eth1: address 192.0.2.1/24 -> 192.0.2.2/24"]
+    assert change["summary"] == ["eth1: MTU 1500 -> 9000", "eth1: address 198.19.2.1/24 -> 198.19.2.2/24"]
     assert machine.links["eth1"].routes == {foreign}
-    assert machine.links["eth1"].addresses == {"192.0.2.2/24", "192.0.2.77/32"}
-    route = {"ip_netmask": "203.0.113.0/24", "next_hop": "192.0.2.9", "metric": 5, "table": 7}
+    assert machine.links["eth1"].addresses == {"198.19.2.2/24", "198.19.2.77/32"}
+    route = {"ip_netmask": "198.19.113.0/24", "next_hop": "198.19.2.9", "metric": 5, "table": 7}
     change = apply(machine, [interface("eth1", mtu=9000, **address(2), routes=[route])])
-    assert change["summary"] == ["eth1: add route 203.0.113.0/24 via 192.0.2.9 metric 5 table 7"]
-    change = apply(machine, [interface("eth1", mtu=9000, **address(2), dns_servers=["192.0.2.53"], routes=[route])])
+    assert change["summary"] == ["eth1: add route 198.19.113.0/24 via 198.19.2.9 metric 5 table 7"]
+    change = apply(machine, [interface("eth1", mtu=9000, **address(2), dns_servers=["198.19.2.53"], routes=[route])])
     assert change["summary"] == ["eth1: settings change"]

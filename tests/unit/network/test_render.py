@@ -17,7 +17,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.network.resolve im
 from ansible_collections.ozone.openstack.plugins.module_utils.network.schema import parse
 
 Data = list[dict[str, Any]]
-ADDRESS = {"addresses": [{"ip_netmask": "192.0.2.5/24"}]}
+ADDRESS = {"addresses": [{"ip_netmask": "198.19.2.5/24"}]}
 
 
 def rendered(data: Data, nics: list[Nic] = NICS, dhcp_allowed: tuple[str, ...] = (), **mapping: str) -> Wanted:
@@ -102,19 +102,19 @@ def test_a_nic_with_addresses_routes_rules_and_names() -> None:
             {"type": "route_table", "name": "storage", "table_id": 200},
             interface(
                 "nic1",
-                addresses=[{"ip_netmask": "192.0.2.5/24"}, {"ip_netmask": "2001:db8::5/64"}],
+                addresses=[{"ip_netmask": "198.19.2.5/24"}, {"ip_netmask": "2001:db8::5/64"}],
                 routes=[
-                    {"default": True, "next_hop": "192.0.2.1"},
-                    {"ip_netmask": "198.51.100.0/24", "next_hop": "192.0.2.2", "table": "storage", "metric": 7},
-                    {"ip_netmask": "203.0.113.0/24", "next_hop": "self", "route_options": "src 192.0.2.5 mtu 1400"},
-                    {"ip_netmask": "198.18.0.0/24", "next_hop": "192.0.2.2", "route_options": "onlink scope global"},
+                    {"default": True, "next_hop": "198.19.2.1"},
+                    {"ip_netmask": "198.51.100.0/24", "next_hop": "198.19.2.2", "table": "storage", "metric": 7},
+                    {"ip_netmask": "198.19.113.0/24", "next_hop": "self", "route_options": "src 198.19.2.5 mtu 1400"},
+                    {"ip_netmask": "198.18.0.0/24", "next_hop": "198.19.2.2", "route_options": "onlink scope global"},
                 ],
                 rules=[
-                    {"rule": "from 192.0.2.0/24 table storage priority 100"},
+                    {"rule": "from 198.19.2.0/24 table storage priority 100"},
                     {"rule": "from 198.51.100.0/24 blackhole"},
                     {"rule": "iif nic1 fwmark 0x1 tos 16 sport 80 lookup 201"},
                 ],
-                dns_servers=["192.0.2.53"],
+                dns_servers=["198.19.2.53"],
                 domain="example.org example.net",
                 onboot=False,
             ),
@@ -135,20 +135,20 @@ def test_a_nic_with_addresses_routes_rules_and_names() -> None:
         "ConfigureWithoutCarrier": "yes",
         "IgnoreCarrierLoss": "yes",
         "KeepConfiguration": "static",
-        "DNS": "192.0.2.53",
+        "DNS": "198.19.2.53",
         "Domains": "example.org example.net",
     }
     assert found[3:] == [
-        ("Address", {"Address": "192.0.2.5/24"}),
+        ("Address", {"Address": "198.19.2.5/24"}),
         ("Address", {"Address": "2001:db8::5/64", "DuplicateAddressDetection": "none"}),
-        ("Route", {"Destination": "0.0.0.0/0", "Gateway": "192.0.2.1"}),
-        ("Route", {"Destination": "198.51.100.0/24", "Gateway": "192.0.2.2", "Metric": "7", "Table": "200"}),
+        ("Route", {"Destination": "0.0.0.0/0", "Gateway": "198.19.2.1"}),
+        ("Route", {"Destination": "198.51.100.0/24", "Gateway": "198.19.2.2", "Metric": "7", "Table": "200"}),
         (
             "Route",
-            {"Destination": "203.0.113.0/24", "Scope": "link", "MTUBytes": "1400", "PreferredSource": "192.0.2.5"},
+            {"Destination": "198.19.113.0/24", "Scope": "link", "MTUBytes": "1400", "PreferredSource": "198.19.2.5"},
         ),
-        ("Route", {"Destination": "198.18.0.0/24", "Gateway": "192.0.2.2", "GatewayOnLink": "yes", "Scope": "global"}),
-        ("RoutingPolicyRule", {"Family": "ipv4", "From": "192.0.2.0/24", "Priority": "100", "Table": "200"}),
+        ("Route", {"Destination": "198.18.0.0/24", "Gateway": "198.19.2.2", "GatewayOnLink": "yes", "Scope": "global"}),
+        ("RoutingPolicyRule", {"Family": "ipv4", "From": "198.19.2.0/24", "Priority": "100", "Table": "200"}),
         ("RoutingPolicyRule", {"Family": "ipv4", "From": "198.51.100.0/24", "Type": "blackhole"}),
         (
             "RoutingPolicyRule",
@@ -164,10 +164,10 @@ def test_a_nic_with_addresses_routes_rules_and_names() -> None:
     ]
     assert wanted["files"]["/etc/iproute2/rt_tables.d/ozone.conf"]["text"].endswith("\n200 storage\n")
     assert link(wanted, "eth1")["routes"] == [
-        {"destination": "default", "gateway": "192.0.2.1", "table": 254, "metric": None},
-        {"destination": "198.51.100.0/24", "gateway": "192.0.2.2", "table": 200, "metric": 7},
-        {"destination": "203.0.113.0/24", "gateway": "", "table": 254, "metric": None},
-        {"destination": "198.18.0.0/24", "gateway": "192.0.2.2", "table": 254, "metric": None},
+        {"destination": "default", "gateway": "198.19.2.1", "table": 254, "metric": None},
+        {"destination": "198.51.100.0/24", "gateway": "198.19.2.2", "table": 200, "metric": 7},
+        {"destination": "198.19.113.0/24", "gateway": "", "table": 254, "metric": None},
+        {"destination": "198.18.0.0/24", "gateway": "198.19.2.2", "table": 254, "metric": None},
     ]
     assert wanted["resolution"] == {"nic1": "eth1"}
 
@@ -246,7 +246,7 @@ def test_a_bond_with_lacp_and_one_that_asks_its_gateway() -> None:
     wanted = rendered(
         [
             bond("bond0", "mode=4 miimon=100 lacp_rate=1 xmit_hash_policy=layer3+4", "eth1", "eth2"),
-            bond("bond1", "mode=balance-xor arp_interval=500 arp_ip_target=192.0.2.1,192.0.2.2", "eth3", "eth4"),
+            bond("bond1", "mode=balance-xor arp_interval=500 arp_ip_target=198.19.2.1,198.19.2.2", "eth3", "eth4"),
             bond("bond2", "mode=balance-tlb miimon=100 tlb_dynamic_lb=0 primary=eth5", "eth5", "eth6"),
         ]
     )
@@ -254,7 +254,7 @@ def test_a_bond_with_lacp_and_one_that_asks_its_gateway() -> None:
     assert (found["Mode"], found["LACPTransmitRate"], found["TransmitHashPolicy"]) == ("802.3ad", "fast", "layer3+4")
     assert link(wanted, "bond0")["lacp"]
     found = dict(unit(wanted, "bond1.netdev"))["Bond"]
-    assert (found["ARPIntervalSec"], found["ARPIPTargets"]) == ("500ms", "192.0.2.1 192.0.2.2")
+    assert (found["ARPIntervalSec"], found["ARPIPTargets"]) == ("500ms", "198.19.2.1 198.19.2.2")
     assert "MIIMonitorSec" not in found
     assert not link(wanted, "bond1")["lacp"]
     assert dict(unit(wanted, "bond2.netdev"))["Bond"]["DynamicTransmitLoadBalancing"] == "no"
@@ -555,7 +555,7 @@ def test_virtual_functions() -> None:
         },
     ]
     assert dict(unit(wanted, "sriov-nic1-1.network"))["Match"] == {"Name": "eth1v1"}
-    assert link(wanted, "eth1v1")["addresses"] == ["192.0.2.5/24"]
+    assert link(wanted, "eth1v1")["addresses"] == ["198.19.2.5/24"]
 
 
 def test_a_function_that_is_still_to_be_made_can_be_a_member() -> None:

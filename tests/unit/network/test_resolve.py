@@ -271,7 +271,7 @@ def test_aliases_that_hide_something() -> None:
 
 def test_functions_are_found_by_their_place_or_named_beforehand() -> None:
     pf = {"type": "sriov_pf", "name": "eth1", "numvfs": 2}
-    vf = {"type": "sriov_vf", "device": "eth1", "vfid": 1, "addresses": [{"ip_netmask": "192.0.2.1/24"}]}
+    vf = {"type": "sriov_vf", "device": "eth1", "vfid": 1, "addresses": [{"ip_netmask": "198.19.2.1/24"}]}
     found = resolved([pf, vf])
     assert found.nics["sriov:eth1:1"].name == "eth1v1"
     assert found.nics["sriov:eth1:1"].match == ("Name", "eth1v1")
