@@ -338,6 +338,24 @@ class Host:
             scope = (0, socket.if_nametoindex(device)) if family == socket.AF_INET6 else ()
             end.sendto(b"", (address, 9, *scope))
 
+    def announce(self, address: str, device: str, mac: str) -> None:
+        """Tell everybody on a link who has an address now (RFC 5227, RFC 4861): they may remember another MAC."""
+        hardware = bytes.fromhex(mac.replace(":", ""))
+        with contextlib.suppress(OSError):
+            if ":" in address:
+                scope = socket.if_nametoindex(device)
+                with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as end:
+                    end.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+                    end.bind((address, 0, 0, scope))
+                    target = socket.inet_pton(socket.AF_INET6, address)
+                    end.sendto(b"\x88\0\0\0\x20\0\0\0" + target + b"\2\1" + hardware, ("ff02::1", 0, 0, scope))
+            else:
+                own = socket.inet_aton(address)
+                with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as end:
+                    end.bind((device, 0x0806))
+                    head = b"\xff" * 6 + hardware + b"\x08\x06" + b"\0\1\x08\0\6\4\0\1"
+                    end.send(head + hardware + own + bytes(6) + own)
+
     def _sync(self, directory: str) -> None:
         handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -771,6 +789,19 @@ def verify(host: Host, wanted: Mapping[str, Any], before: Before | None, seconds
         host.sleep(0.5)
 
 
+def announce(host: Host, names: Sequence[str]) -> None:
+    """Tell the neighbours of these links which addresses they have: who asks an old MAC waits for up to a minute."""
+    links = look(host)["links"]
+    for name in names:
+        link = links.get(name)
+        if link is None or not link["carrier"] or link["type"] != "ether" or len(link["mac"]) != len(NO_PARTNER):
+            continue
+        for address in link["addresses"]:
+            ip = ipaddress.ip_interface(address).ip
+            if not ip.is_link_local and address not in link["tentative"] and address not in link["duplicate"]:
+                host.announce(str(ip), name, link["mac"])
+
+
 # -- carrying out ------------------------------------------------------------------------------------------------------
 
 
@@ -948,6 +979,7 @@ def apply(host: Host, identity: str) -> int:
             verdict = verify(host, record["wanted"], record["before"], min(VERIFY, record["window"] / 2))
             if verdict.failures:
                 raise Failure("; ".join(verdict.failures))
+            announce(host, record["touched"])
             mark(host, record, state="verified", degraded=verdict.degraded, warnings=verdict.warnings)
         except Exception as error:  # whatever it is, the way back is the answer
             go_back(host, record, explained(error))
@@ -1060,6 +1092,9 @@ def go_back(host: Host, record: Pending, reason: str) -> bool:
     if problems:
         keep(host, record, problems)
         return False
+    if record["reached"] == "links":
+        with contextlib.suppress(Failure):
+            announce(host, record["touched"])
     finish_back(host, record, quiet_gateways(host, record))
     return True
 

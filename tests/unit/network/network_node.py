@@ -74,6 +74,7 @@ class Node(Host):
         self.ovs_errors: dict[str, str] = {}
         self.failing: dict[str, Result] = {}  # by a part of a command line
         self.calls: list[str] = []
+        self.announced: list[str] = []  # "device address mac"
         self.fuse: int | None = None
         self.steps = 0
         self.dead = False
@@ -162,6 +163,9 @@ class Node(Host):
 
     def knock(self, address: str, device: str) -> None:
         self.states[f"{device} {address}"] = "REACHABLE" if self.answers(device, address) else "FAILED"
+
+    def announce(self, address: str, device: str, mac: str) -> None:
+        self.announced.append(f"{device} {address} {mac}")
 
     # -- commands ------------------------------------------------------------------------------------------------------
 

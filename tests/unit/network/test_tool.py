@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from network_node import NETWORK, Killed, Node
@@ -1041,3 +1041,61 @@ def test_escaped_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tool.subprocess.Popen, "communicate", communicate)
     result = host.run(["sh", "-c", "setsid sleep 3 & sleep 3"], 0.3)
     assert result.code == tool.TIMED_OUT and limits == [0.3, 5]
+
+
+def test_neighbours_are_told_who_has_an_address_now(node: Node) -> None:
+    begin(node)
+    assert tool.apply(node, IDENTITY) == 0
+    links = node.links
+    assert node.announced == [
+        f"bond0 198.18.16.10 {links['bond0'].mac}",
+        f"vlan100 198.18.17.10 {links['vlan100'].mac}",
+    ]
+    node.announced.clear()
+    node.now += WINDOW
+    assert tool.revert(node, IDENTITY) == 0
+    assert node.announced == [f"eno1 198.18.16.10 {links['eno1'].mac}"]
+
+
+class Wire:
+    """A socket that keeps what is sent."""
+
+    sent: ClassVar[list[tuple[Any, ...]]] = []
+
+    def __init__(self, *kind: Any) -> None:
+        self.place: Any = kind
+
+    def __enter__(self) -> Wire:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def setsockopt(self, *_: object) -> None:
+        pass
+
+    def bind(self, place: Any) -> None:
+        self.place = place
+
+    def send(self, data: bytes) -> None:
+        self.sent.append((self.place, data))
+
+    def sendto(self, data: bytes, to: Any) -> None:
+        self.sent.append((self.place, data, to))
+
+
+def test_what_is_announced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(Wire, "sent", [])
+    monkeypatch.setattr(tool.socket, "socket", Wire)
+    monkeypatch.setattr(tool.socket, "if_nametoindex", lambda name: 7)
+    host = Host(str(tmp_path))
+    host.announce("198.18.16.10", "bond0", "02:00:00:00:00:01")
+    host.announce("fd00::10", "bond0", "02:00:00:00:00:01")
+    (place, arp), (six, advertisement, to) = Wire.sent
+    assert place == ("bond0", 0x0806)
+    mac, own = bytes.fromhex("020000000001"), bytes([198, 18, 16, 10])
+    assert arp[:14] == b"\xff" * 6 + mac + b"\x08\x06"
+    assert arp[20:] == b"\0\1" + mac + own + bytes(6) + own
+    assert (six, to) == (("fd00::10", 0, 0, 7), ("ff02::1", 0, 0, 7))
+    assert advertisement[0] == 136
+    assert advertisement[8:] == bytes.fromhex("fd00" + "0" * 24 + "0010") + b"\2\1" + mac
