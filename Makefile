@@ -91,6 +91,9 @@ faults: dev root ## Break on purpose what breaks by itself
 test-network: dev debian-machines root ## Break the network of emulated machines, and see them come back
 	@$(check) python -m pytest tests/network $(ARGS)
 
+demo-dead-nic: dev debian-machines root ## Watch what a dead NIC does to a node, and a change that cuts it off
+	@$(check) python tests/lab/demo_dead_nic.py
+
 test: dev root ## All of it, with time limits; ends with "N passed, N failed"
 	@$(check) python tests/run.py $(ARGS)
 
@@ -109,7 +112,7 @@ changelog: dev ## Turn changelogs/fragments into the changelog of the version in
 	@$(check) antsibull-changelog release
 
 .PHONY: cloud cloud-down plan network deploy validate smoke rollback lab images credentials setup debian debian-machines locks \
-	dev lint unit structure molecule e2e faults test-network test bench docs docs-check changelog root
+	dev lint unit structure molecule e2e faults test-network demo-dead-nic test bench docs docs-check changelog root
 
 root:
 	@[ "$$(id -u)" = 0 ] || { echo "This target makes networks, mounts and containers: run it as root (sudo make ...)." >&2; exit 1; }
