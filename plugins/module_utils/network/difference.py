@@ -70,6 +70,7 @@ def difference(wanted: Wanted, observed: Observed) -> Change:
     forward, back = comparison.files()
     comparison.links(forward, back)
     comparison.switch(forward, back)
+    comparison.leave(forward)
     comparison.software(forward, back)
     changed = forward != steps()
     if not changed:
@@ -109,6 +110,7 @@ class _Comparison:
         self.touched: set[str] = set()
         self.anew: dict[str, str] = {}  # links that have to be made anew -> why
         self.switch_lines: list[str] = []
+        self.kept: frozenset[str] = frozenset()  # links that Open vSwitch has afterwards
 
     # Files
 
@@ -190,7 +192,6 @@ class _Comparison:
         self.touched |= self.above({*self.anew, *forward["delete"]})
         self.touched &= {*self.seen, *netdevs, *(link["name"] for link in self.wanted["links"])}
         self.free(forward, back)
-        self.leave(forward)
         self.clean(forward)
         # Such a port may still be there, and cannot be deleted: that call may fail.
         back["commands"] += [["ip", "link", "delete", "dev", name] for name in sorted(ports)]
@@ -301,14 +302,30 @@ class _Comparison:
                 back["commands"].append(["ip", "link", "set", "dev", name, "nomaster"])
 
     def leave(self, forward: Steps) -> None:
-        """Takes our addresses from NICs that the configuration no longer has."""
+        """Takes what is ours from links that stay and that the configuration no longer has.
+
+        These are NICs, and bridges of Open vSwitch on which others have ports. systemd-networkd leaves such a link in
+        its bond, and after a restart it does not know its own addresses and routes on it any more.
+        """
         wanted = {link["name"] for link in self.wanted["links"]}
-        for link in self.active_links():
-            if not link["virtual"] and link["name"] in self.seen and link["name"] not in wanted:
-                there = self.seen[link["name"]]["addresses"]
-                for address in link["addresses"]:
-                    if address in there:
-                        forward["commands"].append(["ip", "address", "delete", address, "dev", link["name"]])
+        gone = [
+            link
+            for link in self.active_links()
+            if link["name"] in self.seen
+            and link["name"] not in wanted
+            and (not link["virtual"] or link["name"] in self.kept)
+        ]
+        for link in gone:
+            name, master = link["name"], self.seen[link["name"]]["master"]
+            kind = self.seen[master]["kind"] if master in self.seen else ""
+            if kind in ("bond", "bridge") and master not in forward["delete"]:
+                forward["commands"].append(["ip", "link", "set", "dev", name, "nomaster"])
+            for route in self.observed["routes"]:
+                if route["device"] == name and any(_same_route(route, other) for other in link["routes"]):
+                    forward["commands"].append(["ip", *_family(route), "route", "delete", *_route(route)])
+            for address in link["addresses"]:
+                if address in self.seen[name]["addresses"]:
+                    forward["commands"].append(["ip", "address", "delete", address, "dev", name])
 
     def clean(self, forward: Steps) -> None:
         """Removes what others configured where it would disturb: on links that become ours, and what we want elsewhere.
@@ -413,6 +430,7 @@ class _Comparison:
         back["ovs"] = transaction.back()
         self.touched |= transaction.touched
         self.switch_lines = transaction.lines()
+        self.kept = transaction.interfaces
 
     def held_by_others(self, rows: Sequence[OvsRow]) -> None:
         """Refuses a NIC that is to do something else, and is a port of Open vSwitch that is not ours to remove."""
@@ -439,6 +457,10 @@ class _Comparison:
             forward["enable"] = [NETWORKD]
             back["disable"] = [NETWORKD]
             forward["reload"] = True
+        elif not self.observed.get("networkd_enabled", True):
+            # It runs because somebody else started it, such as netplan. It stays enabled also on the way back, as it
+            # has to start in a boot for which netplan found none of its files.
+            forward["enable"] = [NETWORKD]
 
     # For people
 
@@ -446,7 +468,8 @@ class _Comparison:
         """What changes, a line each."""
         lines = [f"{path}: moved to {path}{ORIGINAL}" for path in sorted(self.observed["foreign"])]
         lines += [f"{unit}: disabled, not stopped" for unit in forward["disable"]]
-        lines += [f"{unit}: enabled and started" for unit in forward["enable"]]
+        started = "enabled" if self.observed["networkd"] else "enabled and started"
+        lines += [f"{unit}: {started}" for unit in forward["enable"]]
         old = {link["name"]: link for link in self.active_links()}
         told: set[str] = set()
         for link in self.wanted["links"]:

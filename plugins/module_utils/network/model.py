@@ -318,9 +318,9 @@ class Observed(TypedDict):
     the three tables, whose tag is in their external_ids; None when ovsdb-server does not answer: ``ovs_error`` says so.
     ``pending``: id of a change that waits for its confirmation. ``sources``: of DHCP and router advertisements.
     ``foreign``: files of other network software that a change has to move away, path -> text, with their
-    ``foreign_modes``; ``foreign_units``: its units, to be disabled. ``networkd``: whether it runs. ``directories``: of
-    those in ``difference.CONDITIONS``, the ones that the node has: a file that is for another software's eyes is
-    written only where that is installed.
+    ``foreign_modes``; ``foreign_units``: its units, to be disabled. ``networkd``: whether it runs, and
+    ``networkd_enabled``: whether the next boot starts it. ``directories``: of those in ``difference.CONDITIONS``, the
+    ones that the node has: a file that is for another software's eyes is written only where that is installed.
     """
 
     nics: list[Nic]
@@ -338,6 +338,7 @@ class Observed(TypedDict):
     foreign_modes: NotRequired[dict[str, str]]
     foreign_units: list[str]
     networkd: bool
+    networkd_enabled: NotRequired[bool]
     directories: NotRequired[list[str]]
 
 

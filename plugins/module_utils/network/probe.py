@@ -104,6 +104,7 @@ def probe(host: Host, permanent: Callable[[str], str] = permanent_mac) -> Observ
         "foreign_modes": {path: file["mode"] for path, file in foreign.items()},
         "foreign_units": foreign_units(host),
         "networkd": tool.running(host),
+        "networkd_enabled": enabled(host),
         "directories": [path for path in CONDITIONS if host.exists(path)],
     }
 
@@ -299,6 +300,16 @@ def foreign_units(host: Host) -> list[str]:
     if len(states) != len(FOREIGN_UNITS):  # the answer of one that is not there goes to standard error
         states = [host.run(["systemctl", "is-enabled", unit], tool.CALL).out.strip() for unit in FOREIGN_UNITS]
     return [unit for unit, state in zip(FOREIGN_UNITS, states, strict=True) if state in ("enabled", "enabled-runtime")]
+
+
+def enabled(host: Host) -> bool:
+    """Whether the next boot starts systemd-networkd of itself.
+
+    What netplan makes at each boot starts it as long as there are files of netplan (enabled-runtime), which a change
+    moves away.
+    """
+    state = host.run(["systemctl", "is-enabled", tool.NETWORKD], tool.CALL).out.strip()
+    return state not in ("disabled", "enabled-runtime", "masked", "masked-runtime")
 
 
 # -- who may ask for an address ----------------------------------------------------------------------------------------

@@ -360,6 +360,17 @@ def test_migration_moves_files_and_disables_units_without_stopping_them() -> Non
     assert difference(wanted, observed)["back"]["files"][INTERFACES] == {"text": "auto eth1\n", "mode": "0644"}
 
 
+def test_networkd_that_only_netplan_starts_is_enabled() -> None:
+    """Once netplan's files are away, nothing would start it at the next boot, and the node would have no network."""
+    machine = configured(interface("eth1"))
+    observed = machine.observed()
+    assert not difference(wanted_of([interface("eth1")]), observed)["changed"]
+    change = difference(wanted_of([interface("eth1")]), {**observed, "networkd_enabled": False})
+    assert change["changed"] and change["forward"]["enable"] == [module.NETWORKD]
+    assert change["back"]["disable"] == [], "a boot for which netplan found no files needs it"
+    assert change["summary"] == ["systemd-networkd.service: enabled"] and change["touched"] == []
+
+
 def test_files_for_other_software_only_where_that_is() -> None:
     machine = bare()
     machine.directories = ["/etc/NetworkManager"]

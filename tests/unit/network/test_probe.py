@@ -200,6 +200,14 @@ def test_units_that_are_not_there(node: Node) -> None:
     assert probe.foreign_units(node) == ["networking.service"]
 
 
+def test_networkd_at_the_next_boot(node: Node) -> None:
+    assert seen(node)["networkd_enabled"]
+    answers = {"enabled-runtime": False, "disabled": False, "masked": False, "static": True, "": True}
+    for state, expected in answers.items():
+        node.failing = {"is-enabled": Result(1, f"{state}\n", "")}
+        assert probe.enabled(node) is expected, state
+
+
 def names(node: Node) -> list[tuple[str, str]]:
     return [(source["name"], source["where"]) for source in seen(node)["sources"]]
 
