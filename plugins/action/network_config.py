@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.ozone.openstack.plugins.module_utils.network import confirm, tool
@@ -83,9 +83,20 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
         wanted = json.dumps(planned.wanted)
         if given["state"] == "validated":
             self._validate(result, wanted, variables, tmp)
-        elif info["pending"] and (info["left"] > 0 or self._task.check_mode):
+        elif info["pending"] and info["left"] > 0:
             result.update(failed=True, changed=False, status="pending", msg=waiting(variables, info))
-        elif not self._task.check_mode and (change["changed"] or info["digest"] != planned.wanted["digest"]):
+        elif self._task.check_mode:
+            if info["pending"]:  # its time is over, and it is not taken back entirely: a run does that first
+                result.update(
+                    changed=True,
+                    status="pending",
+                    reason=info["reason"],
+                    summary=[
+                        f"change {info['pending']} is left unfinished: it is taken back first",
+                        *change["summary"],
+                    ],
+                )
+        elif info["pending"] or change["changed"] or info["digest"] != planned.wanted["digest"]:
             self._change(result, wanted, given, variables, tmp)
         if result["status"] == "ok" and result["degraded"]:
             result["status"] = "degraded"
@@ -120,8 +131,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
             except AnsibleConnectionFailure:  # the change may have been begun, and have cut the answer off
                 started = {"changed": True, "warnings": []}
             if started.get("failed"):
-                result.update(changed=False, failed=True, msg=started["msg"], status="pending" if (
-                    "waits for its confirmation" in started["msg"]) else "ok")  # fmt: skip
+                stuck = any(
+                    words in started["msg"] for words in ("waits for its confirmation", "could not be taken back")
+                )
+                result.update(changed=False, failed=True, msg=started["msg"], status="pending" if stuck else "ok")
                 return
             result["warnings"].extend(started.get("warnings", []))
             result["changed"] = started["changed"]
@@ -197,10 +210,14 @@ class Connection:
         command = shlex.join(["/usr/bin/python3", "-I", tool.TOOL, *words])
         try:
             answer = self.action._low_level_execute_command(command)
-        except AnsibleConnectionFailure as error:
+        except AnsibleError as error:  # also what is no matter of the connection, such as a host key or a password
             self.error = f"{address}: {error}"
             return None
-        return confirm.answer_of(answer["stdout"]) if answer["rc"] == 0 else None
+        if answer["rc"]:
+            lines = f"{answer['stdout']}\n{answer['stderr']}".strip().splitlines() or ["no answer"]
+            self.error = f"{address}: {lines[-1]} (exit code {answer['rc']})"
+            return None
+        return confirm.answer_of(answer["stdout"])
 
     def _close(self) -> None:
         with contextlib.suppress(Exception):  # it may be half dead

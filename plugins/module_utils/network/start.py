@@ -84,7 +84,7 @@ def settle(host: Host) -> list[str]:
     if record is None:
         return []
     left = record["deadline"] - host.clock()
-    if record["state"] != "reverting" and record["boot"] == host.boot() and left > 0:
+    if tool.waits(host, record) and left > 0:
         raise Failure(
             f"another change of the network waits for its confirmation ({record['id']}); "
             f"it is taken back in {left:.0f} s unless it is confirmed: run again then"

@@ -1261,7 +1261,7 @@ def story(host: Host, identity: str = "") -> dict[str, Any]:
         "status": status,
         "id": source.get("id", ""),
         "state": state,
-        "left": round(max(0.0, record["deadline"] - host.clock()), 1) if record else 0.0,
+        "left": round(max(0.0, record["deadline"] - host.clock()), 1) if record and waits(host, record) else 0.0,
         "reason": source.get("reason", ""),
         "digest": (active.get("wanted") or {}).get("digest", ""),
         "degraded": degraded,
@@ -1271,6 +1271,11 @@ def story(host: Host, identity: str = "") -> dict[str, Any]:
         if report
         else {},
     }
+
+
+def waits(host: Host, record: Pending) -> bool:
+    """Whether a change may still be confirmed, should its deadline allow it. The clock begins anew at each boot."""
+    return record["state"] != "reverting" and record["boot"] == host.boot()
 
 
 def wait(host: Host, identity: str, seconds: float) -> dict[str, Any]:

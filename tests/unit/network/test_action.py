@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from test_start import Real, bond
 
 from ansible_collections.ozone.openstack.plugins.action import network_config as action
@@ -182,6 +182,26 @@ def test_cut_off(node: Real) -> None:
     assert node.state() == before
 
 
+@pytest.mark.parametrize("trouble", ["password", "sudo"])
+def test_reached_and_not_let_in(node: Real, trouble: str) -> None:
+    """What keeps the deployment host from confirming is told, whatever it is; the node goes back."""
+    task = Task(node, config=bond(), window=40)
+    original = task._low_level_execute_command
+
+    def refuse(cmd: str, **keys: Any) -> dict[str, Any]:
+        answer = original(cmd, **keys)
+        if "--wait" not in cmd:
+            return answer
+        if trouble == "password":
+            raise AnsibleError("Incorrect sudo password")
+        return {"rc": 1, "stdout": "", "stderr": "Welcome\nsudo: unable to resolve host"}
+
+    task._low_level_execute_command = refuse  # type: ignore[method-assign]
+    result = task.go()
+    expected = "Incorrect sudo password" if trouble == "password" else "sudo: unable to resolve host (exit code 1)"
+    assert result["reverted"] and result["msg"].endswith(f"The last attempt that failed: 198.18.16.10: {expected}")
+
+
 def test_wrong_gateway(node: Real) -> None:
     result = Task(node, config=bond(gateway="198.18.16.9"), window=40).go()
     assert result["failed"] and result["reason"] == "gateway 198.18.16.9 on bond0 did not answer"
@@ -211,6 +231,33 @@ def test_pending(node: Real) -> None:
     result = Task(node, config=bond("198.18.16.20/24")).go()
     assert result["failed"] and result["status"] == "pending"
     assert "another change of the network of node3 waits for its confirmation (other)" in result["msg"]
+
+
+def stuck(node: Real) -> None:
+    """A change that could not be taken back before the reboot, nor at it."""
+    wanted = confirm.plan(bond(), node.observe()).wanted
+    start.start(node, wanted, "other", 120, lambda host: node.observe())
+    node.work()
+    record = tool.load(node, tool.PENDING)
+    record["back"]["ovs"] = ["--if-exists", "del-br", "x"]
+    tool.save(node, tool.PENDING, record)
+    node.ovs_down, node.booted, node.timers, node.now = True, "boot-2", {}, 10.0
+
+
+def test_what_is_left_unfinished_is_taken_back_by_the_next_run(node: Real) -> None:
+    """Its deadline is of another boot: nobody has to wait for that; and a plan says what the run will do."""
+    stuck(node)
+    task = Task(node, config=bond("198.18.16.20/24"))
+    task._task.check_mode = True
+    result = task.go()
+    assert result["changed"] and result["status"] == "pending" and "failed" not in result
+    assert result["summary"][0] == "change other is left unfinished: it is taken back first"
+    result = Task(node, config=bond("198.18.16.20/24")).go()
+    assert result["failed"] and result["status"] == "pending" and "could not be taken back" in result["msg"]
+    node.ovs_down = False
+    result = Task(node, config=bond("198.18.16.20/24")).go()
+    assert result["changed"] and result["status"] == "ok", result
+    assert any("was taken back first" in warning for warning in result["warnings"])
 
 
 def test_refused_on_the_node(node: Real) -> None:
