@@ -38,7 +38,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict
 
 STATE = "/var/lib/ozone/network"
@@ -1025,8 +1025,23 @@ def gone(host: Host, identity: str) -> str:
 # -- revert ------------------------------------------------------------------------------------------------------------
 
 
-def lost(before: Before, touched: Sequence[str], seen: Seen) -> list[str]:
-    """What a touched link had before and does not have."""
+def own(host: Host) -> set[str]:
+    """All addresses of the configuration that was confirmed last."""
+    wanted = (load(host, ACTIVE) or {}).get("wanted") or {"links": []}
+    return {str(ipaddress.ip_interface(address)) for link in wanted["links"] for address in link["addresses"]}
+
+
+def lost(before: Before, touched: Sequence[str], seen: Seen, ours: Collection[str] = ()) -> list[str]:
+    """What a touched link had before and does not have.
+
+    An address for one host alone that is not ``ours`` moves among nodes (keepalived): while the link was away another
+    node took it, and no further try would bring it back.
+    """
+
+    def moves(address: str) -> bool:
+        network = ipaddress.ip_interface(address).network
+        return network.num_addresses == 1 and address not in ours
+
     found: list[str] = []
     for name in touched:
         old, new = before["links"].get(name), seen["links"].get(name)
@@ -1035,7 +1050,8 @@ def lost(before: Before, touched: Sequence[str], seen: Seen) -> list[str]:
         if new is None:
             found.append(f"link {name} does not exist")
             continue
-        found += [f"{name} does not have the address {a}" for a in old["addresses"] if a not in new["addresses"]]
+        gone = [address for address in old["addresses"] if address not in new["addresses"] and not moves(address)]
+        found += [f"{name} does not have the address {address}" for address in gone]
         if old["master"] and old["master"] != new["master"] and old["master"] in before["links"]:
             found.append(f"{name} is not a member of {old['master']}")
     return found
@@ -1065,7 +1081,7 @@ def backwards(host: Host, record: Pending, first: bool) -> list[str]:
         return problems
     limit = host.clock() + SETTLE
     while True:
-        missing = lost(before, record["touched"], look(host))
+        missing = lost(before, record["touched"], look(host), own(host))
         if not missing or host.clock() >= limit:
             return problems + missing
         host.sleep(0.5)

@@ -947,6 +947,27 @@ def test_lost() -> None:
     ]
 
 
+def test_an_address_that_moved_meanwhile_is_not_lost(node: Node) -> None:
+    """keepalived's address is on another node now: that is no reason to go on restarting the network of this one."""
+    begin(node)
+    node.links["eno1"].addresses |= {"198.18.16.200/32", "2001:db8::200/128"}
+    node.work()
+    node.links["bond0"].addresses -= {"198.18.16.200/32", "2001:db8::200/128"}
+    node.links["eno1"].addresses -= {"198.18.16.200/32", "2001:db8::200/128"}
+    node.pass_time(WINDOW)
+    assert tool.story(node)["status"] == "reverted"
+    link: Any = {"master": "", "addresses": ["198.18.16.200/32"]}
+    before: Any = {"links": {"eno1": link}, "gateways": {}}
+    seen: Any = {"links": {"eno1": {"master": "", "addresses": []}}, "routes": []}
+    assert tool.lost(before, ["eno1"], seen) == []
+    assert tool.lost(before, ["eno1"], seen, {"198.18.16.200/32"}) == [
+        "eno1 does not have the address 198.18.16.200/32"
+    ]
+    assert tool.own(node) == set()
+    tool.save(node, tool.ACTIVE, {"wanted": {"links": [{"addresses": ["2001:DB8:0::1/128"]}]}})
+    assert tool.own(node) == {"2001:db8::1/128"}
+
+
 def test_parsing() -> None:
     """The answers of ip(8) as they are."""
     link = tool.link_of(
