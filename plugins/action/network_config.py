@@ -149,11 +149,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
             result["warnings"].extend(told["warnings"])
             return
         back = told.get("state") == "reverted"
+        unknown = told.get("state") == ""  # it never began
         result.update(
             failed=True,
-            changed=not back,
+            changed=not (back or unknown),
             reverted=back,
-            status="reverted" if back else "pending",
+            status="reverted" if back else "ok" if unknown else "pending",
             reason=told.get("reason", ""),
             msg=confirm.sentence(name, ending, window, address, connection.error),
             degraded=[],

@@ -215,6 +215,21 @@ def test_answer_of_the_beginning_is_lost(node: Real) -> None:
     assert "bond0" in node.links
 
 
+def test_beginning_does_not_get_there(node: Real) -> None:
+    task = Task(node, config=bond())
+    original = task._execute_module
+
+    def cut(module_name: str, **keys: Any) -> dict[str, Any]:
+        if module_name.endswith("_info"):
+            return original(module_name, **keys)
+        raise AnsibleConnectionFailure("cut")
+
+    task._execute_module = cut  # type: ignore[method-assign]
+    result = task.go()
+    assert result["failed"] and not result["changed"] and result["status"] == "ok"
+    assert result["msg"] == "node3 knows nothing of the change: nothing was changed"
+
+
 def test_only_words(node: Real) -> None:
     """The record of numbers changes: nothing on the network does, and nothing is confirmed."""
     Task(node, config=bond()).go()
