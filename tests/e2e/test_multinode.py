@@ -61,7 +61,7 @@ EVERYWHERE = {
 
 
 def test_a_dead_compute_is_forgotten_everywhere(multinode: Cloud) -> None:
-    assert known_of(multinode, "compute3") == EVERYWHERE
+    await_true("compute3 is known", lambda: known_of(multinode, "compute3") == EVERYWHERE, 60)
     multinode.kill("compute3")
     result = multinode.run("scale_down", "-e", "{ozone_nodes: [compute3]}")
     assert result.code == 0
