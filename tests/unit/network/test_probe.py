@@ -117,7 +117,7 @@ def test_files_and_records(node: Node) -> None:
     assert found["numbers"] == [{"number": 1}]
     assert found["reverted"] == {"id": "x", "reason": "why", "seconds": "3", "time": "4", "problems": "[]"}
     tool.save(node, tool.ACTIVE, {"id": "a", "wanted": {"numbers": [{"number": 2}]}})
-    tool.save(node, tool.PENDING, {"id": "b", "state": "armed", "deadline": 5000.0})
+    tool.save(node, tool.PENDING, {"id": "b", "boot": "boot-1", "state": "armed", "deadline": 5000.0})
     found = seen(node)
     assert found["numbers"] == [{"number": 2}] and found["pending"] == "b"
 
