@@ -44,6 +44,12 @@ def plan(
     aliases = parse_mapping(mapping) if mapping else {}
     wanted = render(checked, resolve(checked, observed["nics"], observed["numbers"], aliases))
     warnings = [str(problem) for problem in checked.warnings] + asking(observed, wanted)
+    named = next((device.path for device in checked.devices if device.dns_servers or device.domains), "")
+    if named and not observed.get("resolved", True):
+        warnings.append(
+            f"{named}: its name servers and domains do nothing on this node, which has no systemd-resolved "
+            "(install it, or leave them out and write /etc/resolv.conf)"
+        )
     return Planned(wanted, difference(wanted, observed), warnings)
 
 

@@ -487,7 +487,9 @@ class _Comparison:
                     lines.append(f"{path}: {'written' if forward['files'][path] else 'removed'}")
             elif name not in told:
                 told.add(name)
-                what = "settings change" if forward["files"][path] else "no longer configured"
+                what = "settings change" if forward["files"][path] or name in stems else "no longer configured"
+                if name in stems and not forward["files"][path] and path.endswith(".link"):  # what was before it?
+                    what = "settings of the card are no longer made, and stay until the next boot"
                 lines.append(
                     f"{name}: {what}" if name in stems or name in self.seen else f"{name}: {what} (not there now)"
                 )

@@ -321,6 +321,7 @@ class Observed(TypedDict):
     ``foreign_modes``; ``foreign_units``: its units, to be disabled. ``networkd``: whether it runs, and
     ``networkd_enabled``: whether the next boot starts it. ``directories``: of those in ``difference.CONDITIONS``, the
     ones that the node has: a file that is for another software's eyes is written only where that is installed.
+    ``resolved``: whether systemd-resolved is installed, which name servers are for.
     """
 
     nics: list[Nic]
@@ -340,6 +341,7 @@ class Observed(TypedDict):
     networkd: bool
     networkd_enabled: NotRequired[bool]
     directories: NotRequired[list[str]]
+    resolved: NotRequired[bool]
 
 
 class Steps(TypedDict):

@@ -106,6 +106,7 @@ def probe(host: Host, permanent: Callable[[str], str] = permanent_mac) -> Observ
         "networkd": tool.running(host),
         "networkd_enabled": enabled(host),
         "directories": [path for path in CONDITIONS if host.exists(path)],
+        "resolved": host.exists("/usr/lib/systemd/systemd-resolved"),
     }
 
 

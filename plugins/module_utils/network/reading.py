@@ -34,7 +34,8 @@ FALSE = frozenset({"0", "f", "false", "off", "n", "no"})
 
 #: Longest name of a network device (IFNAMSIZ without the final zero).
 LONGEST_NAME = 15
-_NAME = re.compile(r"[!-$&-.0-9;-~]+\Z")  # ASCII without blanks, "%", "/" and ":"
+#: ASCII without blanks, "%", "/" and ":", nor what is a pattern, a quote or an escape to systemd.
+_NAME = re.compile(r"[#$&(-)+-.0-9;->@-Z^-~]+\Z")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+\Z")
 _NUMBERED = re.compile(r"nic[0-9]+\Z")
 _MAC = re.compile(r"[0-9a-fA-F]{2}(?:[:-][0-9a-fA-F]{2}){5}\Z")
@@ -105,7 +106,8 @@ def is_text(report: Report, path: str, value: Any) -> bool:
         return True
     remedy = "give it a value, or remove the key"
     if isinstance(value, int | float) and not isinstance(value, bool):
-        remedy = f'put it in quotes: "{show(value)}"'
+        # YAML 1.1 reads 52:54:00:12:34:56 as a number, in base 60.
+        remedy = f'put it in quotes: "{show(value)}"' if value < 60**4 else "put it in quotes, as it is written there"
     report.add(path, f"must be a text, not {type_name(value)}", remedy)
     return False
 
@@ -171,7 +173,7 @@ def _kernel_name_fault(word: str) -> str:
     return ""
 
 
-_NAME_RULE = "1 to 15 characters of ASCII without blanks, slashes, colons and percent signs, and not only digits"
+_NAME_RULE = "1 to 15 characters of ASCII without blanks, quotes and any of !*?[]\\/:%, and not only digits"
 
 
 def device_name(report: Report, path: str, value: Any, schema: Schema) -> str | None:
@@ -196,7 +198,7 @@ def port_name(report: Report, path: str, value: Any, schema: Schema) -> str | No
     if not is_text(report, path, value):
         return None
     if len(value) > 63 or not _NAME.match(value) or value in RESERVED_NAMES:
-        rule = "1 to 63 characters of ASCII without blanks, slashes, colons and percent signs"
+        rule = "1 to 63 characters of ASCII without blanks, quotes and any of !*?[]\\/:%"
         report.add(path, f"{show(value)} cannot be the name of a port", rule)
         return None
     return str(value)

@@ -213,10 +213,14 @@ class _Writer:
         self.links: dict[str, _Link] = {}  # by name as written
         for device in config.devices:
             self.links[device.name] = _Link(device, self.name(device))
+        self.files_apart()
         for link in self.links.values():
             self.stand(link)
         for link in self.links.values():
-            link.mtu = self.possible(link, self.mtu(link))
+            mtu = self.mtu(link)
+            if mtu is not None and link.device.mtu is None:
+                mtu = max(mtu, self.needed(link.device))
+            link.mtu = self.possible(link, mtu)
 
     def problem(self, path: str, message: str, remedy: str = "") -> None:
         """Another thing that cannot be done."""
@@ -235,6 +239,17 @@ class _Writer:
                 self.problem(device.path, message, "give it a name of its own, with the key name")
             return name
         return device.name
+
+    def files_apart(self) -> None:
+        """Refuses names that are one for the files of two devices."""
+        owners: dict[str, Device] = {}
+        for link in self.links.values():
+            if link.device.kind in _NO_LINK or not link.file:
+                continue
+            other = owners.setdefault(file_path(link.file, "network"), link.device)
+            if other is not link.device:
+                message = f"files of {link.device.name} would have the names of those of {other.name} ({other.path})"
+                self.problem(link.device.path, message, "choose another name, of letters, digits, _ . and -")
 
     def stand(self, link: _Link) -> None:
         """Tells what carries a device about it."""
@@ -269,6 +284,15 @@ class _Writer:
             ports = [self.links[name] for name in device.members]
             return min((self.mtu(port) or DEFAULT_MTU for port in ports if _carries(port.device)), default=DEFAULT_MTU)
         return DEFAULT_MTU
+
+    def needed(self, device: Device) -> int:
+        """The largest MTU that is written for what a device carries: VLANs, VFs, the bond or bridge that it is in."""
+        above = [one.device for one in self.links.values() if one.device.parent == device.name]
+        if device.master is not None and _carries(device):
+            master = self.links[device.master].device
+            inner = [self.links[name].device for name in master.members] if master.kind in _BRIDGES else []
+            above += [master, *(one for one in inner if self.is_port(one))]
+        return max((one.mtu or self.needed(one) for one in above), default=0)
 
     def possible(self, link: _Link, mtu: int | None) -> int | None:
         """That MTU, if the NIC can have it; a default that it cannot have becomes what it can."""
@@ -355,6 +379,8 @@ class _Writer:
             sections.append(("Address", entries))
         sections += [("Route", self.route(route)) for route in device.routes]
         sections += [("RoutingPolicyRule", self.rule(rule)) for rule in device.rules]
+        if device.dhcp4 and device.options.get("defroute") == "no":
+            sections.append(("DHCPv4", [("UseGateway", "no")]))
         if device.dhcp6:
             sections.append(("DHCPv6", [("WithoutRA", "solicit")]))
         sections += [("SR-IOV", _function(function)) for function in sorted(link.functions, key=_vfid)]

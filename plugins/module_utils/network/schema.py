@@ -221,6 +221,8 @@ class _Parser:
         self.tables: dict[str, int] = {}
         #: Device path -> keys that have mistakes already: what follows from them is not told.
         self.broken: dict[str, frozenset[str]] = {}
+        #: Path of a bridge -> names of its members, as far as they have one.
+        self.siblings: dict[str, frozenset[str]] = {}
         #: Whether a device is missing because of its mistakes: then nobody is told that it is not there.
         self.incomplete = False
 
@@ -344,7 +346,10 @@ class _Parser:
         """What carries a VLAN: told, when that is not known. Among the members of an OVS bridge it is the bridge."""
         parent: str | None = values.get("device")
         if master is not None and master.kind in (*_OVS_BRIDGES, "linux_bond"):
-            if parent not in (None, master.name) and master.name != "?":
+            if parent in self.siblings.get(master.path, ()):
+                message = f"does nothing: {parent} carries this VLAN as a port of {master.name}"
+                self.report.warn(f"{path}.device", message, "remove it")
+            elif parent not in (None, master.name) and master.name != "?":
                 remedy = "remove device, or write the vlan beside it, in the list of all devices"
                 self.report.add(f"{path}.device", f"this VLAN is on {master.name}, not on {parent}", remedy)
             return master.name if master.kind == "linux_bond" else None
@@ -365,6 +370,9 @@ class _Parser:
         if isinstance(raw, list) and not least <= len(found) <= most:
             limit = f"at least {least}" if len(found) < least else f"just {most}"
             self.report.add(path, f"has {len(found)} entries", f"needs {limit}: {schema['description']}")
+        if master.kind in _OVS_BRIDGES:
+            written = [item.get("name") for item in found if isinstance(item, dict) and item.get("type") != "vlan"]
+            self.siblings[master.path] = frozenset(name for name in written if isinstance(name, str))
         names: list[str] = []
         for index, item in enumerate(found):
             member = self.device(item, f"{path}[{index}]", master)
@@ -391,7 +399,8 @@ class _Parser:
                 what = (
                     f"{device.kind} has no network device" if bare else f"{device.name} is a member of {device.master}"
                 )
-                remedy = "on its bridge, or on a VLAN of it" if bare else f"on {device.master}, or on a VLAN of it"
+                bridge = bare or (master is not None and master.kind in WITHOUT_ADDRESSES)
+                remedy = "on its bridge, or on a VLAN of it" if bridge else f"on {device.master}, or on a VLAN of it"
                 self.report.add(f"{device.path}.{key}", f"{what}, so {key} is not possible", f"write it {remedy}")
                 broken.add(key)
             return
@@ -442,7 +451,21 @@ class _Parser:
         if get("defroute") is False and (found["dhcp4"] or found["dhcp6"]):
             options["defroute"] = "no"
         found["options"] = options
+        self.without_effect(device, values)
         return found
+
+    def without_effect(self, device: Device, values: dict[str, Any]) -> None:
+        """Tells of wishes that nothing here carries out, and that harm nobody."""
+        if values.get("linkdelay"):
+            message = "does nothing: addresses are there at once, with a link and without"
+            self.report.warn(f"{device.path}.linkdelay", message, "remove it")
+        if values.get("nm_controlled"):
+            message = f"does nothing: systemd-networkd manages {device.name}, and NetworkManager does not"
+            self.report.warn(f"{device.path}.nm_controlled", message, "remove it")
+        if device.kind == "ovs_dpdk_port":
+            driver = values.get("driver", _DEFAULT_OPTIONS["ovs_dpdk_port"]["driver"])
+            message = f"the NIC of {device.name} is not handed to {driver} here, nor are huge pages set up"
+            self.report.warn(device.path, message, "use driverctl(8), and dpdk-init of Open vSwitch, before this")
 
 
 def _objects(report: Report, data: Any) -> tuple[list[Any], str]:

@@ -161,6 +161,11 @@ class Switch:
         for key, row in self.old.items():
             if row.ours and key not in targets:
                 self.leave(row)
+        self.summary += [
+            f"{row.name}: waits for the bridge {row.parent}, which is not there"
+            for row in targets.values()
+            if row.table == "Port" and ("Bridge", row.parent) not in self.new
+        ]
         self.complete()
         self.rebuilt = self.structure()
         self.touched = self.changed_names()
@@ -258,6 +263,11 @@ class Switch:
             if old is not None and new is not None:
                 lines += [f"{name}: {table} {change}" for change in _column_lines(old, new)]
         return lines + self.summary
+
+    @property
+    def interfaces(self) -> frozenset[str]:
+        """Names of the interfaces that there will be."""
+        return frozenset(name for table, name in self.new if table == "Interface")
 
     def forward(self) -> list[str]:
         """Arguments of ovs-vsctl that make the old rows the new ones; none when they are the same."""

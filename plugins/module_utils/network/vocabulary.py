@@ -43,8 +43,8 @@ def _object(description: str, properties: dict[str, Schema], required: tuple[str
 
 _NIC_RULE = "its name, nicN, an alias, its MAC address, pci:0000:3b:00.0 or driver:ice:0"
 _NIC = {"format": "nic", "rule": _NIC_RULE}
-_DEVICE = {"format": "device", "rule": "1 to 15 characters without blanks, slashes and colons, not nicN"}
-_PORT = {"format": "port", "rule": "1 to 63 characters without blanks, slashes and colons"}
+_DEVICE = {"format": "device", "rule": "1 to 15 characters without blanks, quotes and any of !*?[]\\/:%, not nicN"}
+_PORT = {"format": "port", "rule": "1 to 63 characters without blanks, quotes and any of !*?[]\\/:%"}
 
 ADDRESS = _object(
     "A static address.",
@@ -332,7 +332,10 @@ KINDS: dict[str, Schema] = {
         {
             "name": _text("Its name.", **_PORT),
             "members": _members("The one NIC or VF.", 1, 1),
-            "driver": _text("Driver of the kernel that hands it to userspace.", default="vfio-pci"),
+            "driver": _text(
+                "Driver of the kernel that hands it to userspace. Binding it to the NIC is left to driverctl(8).",
+                default="vfio-pci",
+            ),
             **_QUEUES,
             **_COMMON,
             **_PRIMARY,
@@ -363,7 +366,7 @@ KINDS: dict[str, Schema] = {
             "name": _text("The NIC.", **_NIC),
             "numvfs": _number("How many VFs it shall have.", 0, 65535),
             "drivers_autoprobe": _flag("Only true: the kernel binds its driver to the VFs.", True),
-            "promisc": _flag("Whether it gets all packets.", True),
+            "promisc": _flag("Whether it gets all packets. Left out, the card stays as it is."),
             "link_mode": _text(
                 "Only legacy: systemd-networkd cannot switch a card.", enum=["legacy", "switchdev"], default="legacy"
             ),

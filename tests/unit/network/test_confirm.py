@@ -181,6 +181,17 @@ def test_plan() -> None:
         confirm.plan([{"type": "interface", "name": "nic9", "addresses": [{"ip_netmask": "198.18.18.4/24"}]}], seen)
 
 
+@pytest.mark.parametrize(
+    ("options", "resolved", "told"),
+    [({"dns_servers": ["198.18.16.1"]}, False, 1), ({"domain": "ozone.test"}, False, 1), ({}, False, 0),
+     ({"dns_servers": ["198.18.16.1"]}, True, 0)],
+)  # fmt: skip
+def test_name_servers_need_a_resolver(options: dict[str, Any], resolved: bool, told: int) -> None:
+    planned = confirm.plan([{**CONFIG[0], **options}], observed(resolved=resolved), {"first": "eno1"})
+    assert len(planned.warnings) == told
+    assert all("[0]: its name servers and domains do nothing" in warning for warning in planned.warnings)
+
+
 def test_shortcomings() -> None:
     planned = confirm.plan(CONFIG, observed(), {"first": "eno1"})
     links = [link("eno1"), link("eno2", carrier=False), link("bond0", carrier=False)]

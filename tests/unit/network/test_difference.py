@@ -533,3 +533,52 @@ def test_routes_and_rules_of_others_stay() -> None:
     assert change["summary"] == ["eth1: add route 198.19.113.0/24 via 198.19.2.9 metric 5 table 7"]
     change = apply(machine, [interface("eth1", mtu=9000, **address(2), dns_servers=["198.19.2.53"], routes=[route])])
     assert change["summary"] == ["eth1: settings change"]
+
+
+def test_a_nic_that_leaves_the_configuration_leaves_its_bond() -> None:
+    def bond(*names: str) -> dict[str, Any]:
+        options = "mode=active-backup miimon=100"
+        members = [interface(name) for name in names]
+        return {"type": "linux_bond", "name": "bond0", "bonding_options": options, "members": members}
+
+    machine = configured(bond("eth1", "eth2"))
+    before = machine.state()
+    change = apply(machine, [bond("eth1")])
+    assert change["forward"]["commands"] == [["ip", "link", "set", "dev", "eth2", "nomaster"]]
+    assert change["touched"] == ["eth2"]
+    assert machine.links["eth2"].master == ""
+    machine.carry(change["back"])
+    assert machine.state() == before
+    machine = configured(bond("eth1", "eth2"))
+    assert apply(machine, [interface("eth1")])["forward"]["commands"] == [], "nor is there a bond to leave"
+
+
+def test_a_bridge_that_stays_for_others_gives_its_address_away() -> None:
+    route = {"default": True, "next_hop": "198.19.2.9"}
+    bridge = {"type": "ovs_bridge", "name": "br-ex", "members": [interface("eth1")]}
+    machine = configured({**bridge, **address(1), "routes": [route]})
+    machine.rows.add("Port", "patch-x", "br-ex")
+    machine.rows.add("Interface", "patch-x", "patch-x", type="patch")
+    change = apply(machine, [interface("eth1", **address(1), routes=[route])])
+    assert change["forward"]["commands"] == [
+        ["ip", "route", "delete", "default", "via", "198.19.2.9", "dev", "br-ex", "proto", "static"],
+        ["ip", "address", "delete", "198.19.2.1/24", "dev", "br-ex"],
+    ]
+    machine = configured({**bridge, **address(1)})
+    assert apply(machine, [interface("eth1", **address(1))])["forward"]["commands"] == [], "it goes as a whole"
+
+
+def test_settings_of_a_card_that_are_no_longer_made() -> None:
+    machine = configured(interface("eth1", ethtool_opts="-G ${DEVICE} rx 4096"))
+    change = apply(machine, [interface("eth1")])
+    assert change["summary"] == ["eth1: settings of the card are no longer made, and stay until the next boot"]
+
+
+def test_a_patch_port_waits_for_its_bridge() -> None:
+    patch = {"type": "ovs_patch_port", "name": "p1", "bridge_name": "br-int", "peer": "p2"}
+    machine = configured(interface("eth1"))
+    change = apply(machine, [interface("eth1", mtu=2000), patch])
+    assert "p1: waits for the bridge br-int, which is not there" in change["summary"]
+    assert change["forward"]["ovs"] == []
+    machine.rows.bridge("br-int")
+    assert "p1: new port of br-int" in apply(machine, [interface("eth1", mtu=2000), patch])["summary"]

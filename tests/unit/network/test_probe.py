@@ -107,7 +107,7 @@ def test_files_and_records(node: Node) -> None:
         "/etc/systemd/network/05-ozone-eno1.network": {"text": "[Match]\n", "mode": "0644"},
         "/etc/systemd/networkd.conf.d/50-ozone.conf": {"text": "[Network]\n", "mode": "0600"},
     }
-    assert found["directories"] == ["/etc/cloud"]
+    assert found["directories"] == ["/etc/cloud"] and not found["resolved"]
     assert found["networkd"] and found["active"] is None and found["pending"] == "" and found["reverted"] == {}
     assert found["numbers"] == [] and (found["ovs"], found["ovs_error"]) == (None, "Open vSwitch is not installed")
     assert found["links"][0]["name"] == "lo" and "partner" not in found["links"][0]

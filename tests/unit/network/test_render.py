@@ -192,6 +192,13 @@ def test_dhcp_only_where_it_is_allowed(four: bool, six: bool, expected: str) -> 
     assert wanted["dhcp_allowed"] == ["eth1"]
 
 
+def test_dhcp_without_its_default_route() -> None:
+    wanted = rendered([interface("eth1", use_dhcp=True, use_dhcpv6=True, defroute=False)], dhcp_allowed=("eth1",))
+    assert "[DHCPv4]\nUseGateway=no\n" in text(wanted, "eth1.network")
+    wanted = rendered([interface("eth1", use_dhcpv6=True, defroute=False)], dhcp_allowed=("eth1",))
+    assert "DHCPv4" not in text(wanted, "eth1.network")
+
+
 # Bonds and VLANs
 
 
@@ -320,6 +327,43 @@ def test_an_mtu_that_nobody_said_is_that_of_what_carries_the_packets() -> None:
     }
     assert rows(wanted)["Interface vlan6"]["mtu_request"] == "3000"
     assert "MTUBytes" not in text(wanted, "vlan6.network"), "Open vSwitch sets the MTU of its ports"
+
+
+def test_an_mtu_that_nobody_said_is_large_enough_for_what_is_carried() -> None:
+    bond = {"type": "linux_bond", "name": "bond0", "bonding_options": "mode=active-backup miimon=100"}
+    wanted = rendered(
+        [
+            {**bond, "members": [interface("eth1"), interface("eth2")]},
+            {"type": "vlan", "device": "bond0", "vlan_id": 5, "mtu": 9000},
+            {"type": "vlan", "device": "bond0", "vlan_id": 6},
+            {"type": "vlan", "device": "vlan6", "vlan_id": 7, "mtu": 2000},
+            {
+                "type": "ovs_bridge",
+                "name": "br-ex",
+                "members": [
+                    {"type": "ovs_bond", "name": "ob", "members": [interface("eth3"), interface("eth4")]},
+                    {"type": "vlan", "vlan_id": 8, "mtu": 4000},
+                ],
+            },
+            {"type": "linux_bridge", "name": "br0", "mtu": 3000, "members": [interface("eth5")]},
+            interface("eth6"),
+        ]
+    )
+    assert {one["name"]: one["mtu"] for one in wanted["links"]} == {
+        "bond0": 9000,
+        "br-ex": 1500,
+        "br0": 3000,
+        "eth1": 9000,
+        "eth2": 9000,
+        "eth3": 4000,
+        "eth4": 4000,
+        "eth5": 3000,
+        "eth6": 1500,
+        "vlan5": 9000,
+        "vlan6": 2000,
+        "vlan7": 2000,
+        "vlan8": 4000,
+    }
 
 
 def test_an_mtu_that_the_nic_cannot_have() -> None:
@@ -584,3 +628,12 @@ def test_infiniband() -> None:
     ]
     assert wanted["netdevs"] == {"ib0.8001": {"kind": "ipoib", "pkey": "0x8001", "parent": "ib0"}}
     assert link(wanted, "ib0.8001")["physical"] == ["ib0"]
+
+
+def test_no_two_devices_share_their_files() -> None:
+    def bridge(name: str) -> dict[str, Any]:
+        return {"type": "linux_bridge", "name": name, "members": []}
+
+    assert "[1]: files of a=b would have the names of those of a+b ([0])" in problems([bridge("a+b"), bridge("a=b")])
+    vlans = [interface("nic1.10"), {"type": "vlan", "name": "eth1.10", "vlan_id": 10, "device": "eth2"}]
+    assert "files of" in problems(vlans)

@@ -674,3 +674,49 @@ def test_together() -> None:
         )
     )
     parse(nic(addresses=at("198.51.100.6/31"), routes=[{"default": True, "next_hop": "198.51.100.7"}]))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"linkdelay": 30}, "linkdelay: does nothing: addresses are there at once"),
+        ({"nm_controlled": True}, "nm_controlled: does nothing: systemd-networkd manages nic1"),
+    ],
+)
+def test_what_has_no_effect_is_told(options: dict[str, Any], message: str) -> None:
+    (warning,) = parse(nic(**options)).warnings
+    assert message in str(warning)
+    assert not parse(nic(linkdelay=0, nm_controlled=False, hotplug=True)).warnings
+
+
+def test_nobody_hands_a_nic_to_dpdk() -> None:
+    port = {"type": "ovs_dpdk_port", "name": "dpdk0", "members": [nic()]}
+    (warning,) = parse({"type": "ovs_user_bridge", "name": "br-link", "members": [port]}).warnings
+    assert "the NIC of dpdk0 is not handed to vfio-pci here" in str(warning)
+
+
+@pytest.mark.parametrize("name", ["ens*", "!ens1", "ens?", "ens[12]", "e'1", 'e"1', "e\\1"])
+def test_a_name_is_no_pattern(name: str) -> None:
+    """As Name= of a [Match] section it would find every NIC."""
+    assert "cannot be the name" in only(nic(name))
+    assert "cannot be the name" in only(bond(name=name))
+    assert "cannot be the name" in only(bond("mode=active-backup miimon=100", nic(), nic(name)))
+
+
+def test_a_mac_address_that_yaml_takes_for_a_number() -> None:
+    assert only(nic(41135085296)).endswith("must be a text, not a number (put it in quotes, as it is written there)")
+
+
+def test_a_vlan_that_names_the_bond_in_its_bridge() -> None:
+    """As TripleO's bond-with-vlans templates do."""
+    config = parse(bridge(vlan(20, device="bond1"), ovs_bond()))
+    assert device(config, "vlan20").parent is None and device(config, "vlan20").master == "br-ex"
+    assert [str(warning) for warning in config.warnings] == [
+        "[0].members[0].device: does nothing: bond1 carries this VLAN as a port of br-ex (remove it)"
+    ]
+    assert "this VLAN is on br-ex, not on bond2" in only(bridge(vlan(20, device="bond2"), ovs_bond()))
+
+
+def test_where_the_address_of_a_member_goes() -> None:
+    found = only(bridge(ovs_bond("bond_mode=active-backup", nic(addresses=at("198.51.100.7/24")), nic("nic2"))))
+    assert found.endswith("so addresses is not possible (write it on its bridge, or on a VLAN of it)")
