@@ -6,9 +6,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
-
 from ansible_collections.ozone.openstack.plugins.module_utils.pki import (
     Given,
     Pair,
@@ -18,6 +15,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.pki import (
     wanted_of,
 )
 from ansible_collections.ozone.openstack.plugins.module_utils.secrets import SecretsError, use
+from ansible_collections.ozone.openstack.plugins.plugin_utils.local_action import LocalAction
 from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source import state_dir_of
 from ansible_collections.ozone.openstack.plugins.plugin_utils.vault import vault_of
 
@@ -33,12 +31,13 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no types
+class ActionModule(LocalAction):
     """``ozone.openstack.certificate``."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
     _supports_check_mode = True
+    ARGUMENTS = ARGUMENTS
+    VARIABLES = GIVEN
+    EXPECTED = (PkiError, SecretsError, OSError)
 
     def _given(self, options: dict[str, Any], directory: str) -> Given | None:
         texts: dict[str, str] = {}
@@ -57,28 +56,23 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
         pair = Pair(texts["given_certificate"], texts["given_key"])
         return Given(pair, texts.get("given_ca"), f"ozone_tls_certificate {options['given_certificate']}")
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def work(self, options: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """Make what is missing or about to end."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        variables = task_vars or {}
-        for option, variable in GIVEN.items():
-            if variable in variables:
-                self._task.args.setdefault(option, self._templar.template(variables[variable]))
-        options = self.validate_argument_spec(argument_spec=ARGUMENTS)[1]
         cloud = variables.get("ozone_cloud") or {}
-        try:
-            state_dir = Path(options["state_dir"]) if options["state_dir"] else state_dir_of(variables)
-            given = self._given(options, str(cloud.get("directory") or self._loader.get_basedir()))
-            wanted = [
-                wanted_of(str(name), {str(key): value for key, value in (entry or {}).items()}, given)
-                for name, entry in options["certificates"].items()
-            ]
-            pki = Pki(state_dir / "pki", vault_of(self._loader, state_dir), str(cloud.get("name") or state_dir.name))
-            trust = system_authorities() if given is not None and given.ca is None else ""
-            outcome = pki.ensure(wanted, system_trust=trust, check=self._task.check_mode)
-        except (PkiError, SecretsError, OSError) as error:
-            raise AnsibleActionFail(str(error)) from error
-        result.update(changed=outcome.changed, issued=outcome.issued, ca=str(pki.directory / "ca.pem"))
+        state_dir = Path(options["state_dir"]) if options["state_dir"] else state_dir_of(variables)
+        given = self._given(options, str(cloud.get("directory") or self._loader.get_basedir()))
+        wanted = [
+            wanted_of(str(name), {str(key): value for key, value in (entry or {}).items()}, given)
+            for name, entry in options["certificates"].items()
+        ]
+        pki = Pki(state_dir / "pki", vault_of(self._loader, state_dir), str(cloud.get("name") or state_dir.name))
+        trust = system_authorities() if given is not None and given.ca is None else ""
+        outcome = pki.ensure(wanted, system_trust=trust, check=self._task.check_mode)
+        result: dict[str, Any] = {
+            "changed": outcome.changed,
+            "issued": outcome.issued,
+            "ca": str(pki.directory / "ca.pem"),
+        }
         if outcome.issued and self._task.diff:
             lines = "".join(f"{name}: {'; '.join(reasons)}\n" for name, reasons in outcome.issued.items())
             result["diff"] = [{"after_header": f"{pki.directory}: certificates to issue", "before": "", "after": lines}]

@@ -7,12 +7,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
-
 from ansible_collections.ozone.openstack.plugins.module_utils.images.locks import lock_releases
 from ansible_collections.ozone.openstack.plugins.module_utils.images.release import ReleaseError, known_releases
 from ansible_collections.ozone.openstack.plugins.module_utils.paths import COLLECTION
+from ansible_collections.ozone.openstack.plugins.plugin_utils.local_action import LocalAction
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "releases": {"type": "path"},
@@ -21,23 +19,17 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no types
+class ActionModule(LocalAction):
     """``ozone.openstack.image_locks``: the module's documentation describes the options."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
     _supports_check_mode = True
+    ARGUMENTS = ARGUMENTS
+    EXPECTED = (ReleaseError,)
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def work(self, options: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """Resolve and write."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _, args = self.validate_argument_spec(ARGUMENTS)
-        releases = Path(args["releases"] or COLLECTION / "releases")
-        constraints = args["constraints_dir"] or os.environ.get("OZONE_CONSTRAINTS_DIR")
-        try:
-            names = args["names"] or known_releases(releases)
-            files = lock_releases(releases, names, constraints, check=bool(self._task.check_mode))
-        except ReleaseError as error:
-            raise AnsibleActionFail(str(error)) from error
-        result.update(changed=bool(files), files=files)
-        return result
+        releases = Path(options["releases"] or COLLECTION / "releases")
+        constraints = options["constraints_dir"] or os.environ.get("OZONE_CONSTRAINTS_DIR")
+        names = options["names"] or known_releases(releases)
+        files = lock_releases(releases, names, constraints, check=bool(self._task.check_mode))
+        return {"changed": bool(files), "files": files}

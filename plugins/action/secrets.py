@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
+from typing import Any, ClassVar
 
 from ansible_collections.ozone.openstack.plugins.module_utils.secrets import SecretsError, merge
+from ansible_collections.ozone.openstack.plugins.plugin_utils.local_action import LocalAction
 from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source import (
     read_secrets,
     secrets_file,
@@ -26,42 +24,34 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no types
+class ActionModule(LocalAction):
     """``ozone.openstack.secrets``."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
     _supports_check_mode = True
+    ARGUMENTS = ARGUMENTS
+    VARIABLES: ClassVar = {option: f"ozone_secrets_{option}" for option in ("source", "url", "mount", "path")}
+    EXPECTED = (SecretsError, OSError)
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def work(self, options: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """Generate what is missing; the result has names only."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        variables = task_vars or {}
-        for option in ("source", "url", "mount", "path"):
-            if f"ozone_secrets_{option}" in variables:
-                self._task.args.setdefault(option, self._templar.template(variables[f"ozone_secrets_{option}"]))
-        options = self.validate_argument_spec(argument_spec=ARGUMENTS)[1]
         wanted: dict[str, str] = {}
         for name, kind in options["secrets"].items():  # by service, or one by one
             wanted.update(
                 {str(key): str(value) for key, value in (kind.items() if isinstance(kind, dict) else [(name, kind)])}
             )
-        try:
-            if options["source"] == "hashi_vault":
-                values, where = read_secrets(self._loader, self._templar, variables, options)
-                missing = merge(values, wanted, where)[1]
-                if missing:
-                    kinds = ", ".join(f"{name} ({wanted[name]})" for name in missing)
-                    raise SecretsError(f"{where} lacks secrets; write them there: {kinds}")
-                generated: list[str] = []
-            else:
-                state_dir = Path(options["state_dir"]) if options["state_dir"] else state_dir_of(variables)
-                file = secrets_file(self._loader, state_dir)
-                where = str(file.path)
-                generated = file.ensure(wanted, check=self._task.check_mode)
-        except (SecretsError, OSError) as error:
-            raise AnsibleActionFail(str(error)) from error
-        result.update(changed=bool(generated), generated=generated, path=where)
+        if options["source"] == "hashi_vault":
+            values, where = read_secrets(self._loader, self._templar, variables, options)
+            missing = merge(values, wanted, where)[1]
+            if missing:
+                kinds = ", ".join(f"{name} ({wanted[name]})" for name in missing)
+                raise SecretsError(f"{where} lacks secrets; write them there: {kinds}")
+            generated: list[str] = []
+        else:
+            state_dir = Path(options["state_dir"]) if options["state_dir"] else state_dir_of(variables)
+            file = secrets_file(self._loader, state_dir)
+            where = str(file.path)
+            generated = file.ensure(wanted, check=self._task.check_mode)
+        result: dict[str, Any] = {"changed": bool(generated), "generated": generated, "path": where}
         if generated and self._task.diff:
             added = "".join(f"{name}: (generated {wanted[name]})\n" for name in generated)
             result["diff"] = [{"before_header": where, "after_header": where, "before": "", "after": added}]
