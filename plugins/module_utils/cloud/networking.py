@@ -86,7 +86,7 @@ def facts(networks: Mapping[str, Network], site: str) -> dict[str, Facts]:
         if network.default_route and subnet.gateway:
             routes.append({"default": True, "next_hop": subnet.gateway})
         routes += [dict(route) for route in subnet.routes]
-        taken = {route.get("destination") for route in routes}
+        taken = {route.get("destination") for route in routes if route.get("table") in (None, "main", 254)}
         for other, remote in network.subnets.items():
             if other == site or not subnet.gateway or remote.cidr.version != subnet.cidr.version:
                 continue

@@ -449,8 +449,8 @@ class _Writer:
         for key, value in (
             ("From", rule.source),
             ("To", rule.destination),
-            ("IncomingInterface", rule.iif and self.resolved.link(rule.iif)),
-            ("OutgoingInterface", rule.oif and self.resolved.link(rule.oif)),
+            ("IncomingInterface", rule.iif and self.kernel_name(rule.iif)),
+            ("OutgoingInterface", rule.oif and self.kernel_name(rule.oif)),
             ("FirewallMark", rule.fwmark),
             ("TypeOfService", rule.tos),
             ("Priority", rule.priority),
@@ -463,6 +463,11 @@ class _Writer:
         else:
             entries.append(("Type", rule.action))
         return entries
+
+    def kernel_name(self, written: str) -> str:
+        """The kernel's name of a device of the configuration, of another NIC, or of what others make."""
+        link = self.links.get(written)
+        return link.name if link is not None else self.resolved.link(written)
 
     # Virtual links
 

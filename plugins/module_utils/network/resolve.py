@@ -303,6 +303,19 @@ class _Resolution:
                 self.function(device)
             elif device.kind in NIC_KINDS:
                 self.nic(device.name, device)
+        for device in self.config.devices:
+            for rule in device.rules:
+                for written in (rule.iif, rule.oif):
+                    if written is not None and written not in self.by_name:
+                        self.named_in_rule(written, device)
+
+    def named_in_rule(self, written: str, device: Device) -> None:
+        """Finds a NIC that only a rule speaks of. A name of the kernel may be that of what others make."""
+        ways = (_NUMBERED, _MAC, _PCI, _DRIVER)
+        if written in self.hardware.mapping or any(way.match(written) for way in ways):
+            self.nic(written, device)
+            if written in self.found and not self.found[written].name:
+                self.absent(f"{device.path}.rules", written, self.found.pop(written))
 
     def nic(self, written: str, device: Device) -> None:
         """Finds one of them, for a device that is it or stands on it."""

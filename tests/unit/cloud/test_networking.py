@@ -116,6 +116,10 @@ def test_routes_of_a_subnet(lab: Any, bonded: Data) -> None:
     bonded["networks"]["control"]["subnets"]["main"]["routes"] = routes
     bond = expanded(lab, bonded, "control1")[0]
     assert bond["routes"] == [{"default": True, "next_hop": "198.18.0.1"}, *routes]
+    routes[0]["table"] = 100
+    bond = expanded(lab, bonded, "control1")[0]
+    other = {"destination": "198.18.2.0/24", "next_hop": "198.18.0.1"}
+    assert other in bond["routes"], "a route of another table takes the place of none"
 
 
 def test_a_bridge_without_an_address_has_the_mtu_only(lab: Any, bonded: Data) -> None:

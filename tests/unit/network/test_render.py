@@ -637,3 +637,13 @@ def test_no_two_devices_share_their_files() -> None:
     assert "[1]: files of a=b would have the names of those of a+b ([0])" in problems([bridge("a+b"), bridge("a=b")])
     vlans = [interface("nic1.10"), {"type": "vlan", "name": "eth1.10", "vlan_id": 10, "device": "eth2"}]
     assert "files of" in problems(vlans)
+
+
+def test_rules_name_links_as_the_kernel_does() -> None:
+    words = ["iif nic1 table 7", "oif nic2.10 table 7", "iif nic3 table 7", "iif 52:54:00:00:00:04 table 7", "iif up table 7",
+             "iif tap0 table 7"]  # fmt: skip
+    rules = [{"rule": rule} for rule in words]
+    wanted = rendered([interface("nic1", **ADDRESS, rules=rules), interface("nic2.10")], up="eth5")
+    found = [next(iter({*entries.values()} & {"eth1", "eth2.10", "eth3", "eth4", "eth5", "tap0"}))
+             for section, entries in unit(wanted, "nic1.network") if section == "RoutingPolicyRule"]  # fmt: skip
+    assert found == ["eth1", "eth2.10", "eth3", "eth4", "eth5", "tap0"]

@@ -302,3 +302,9 @@ def test_a_nic_that_dpdk_has_needs_only_a_place() -> None:
     assert found.degraded == ()
     assert found.nics["nic3"].pci == "0000:00:03.0"
     assert "dpdk0: its member nic3 is missing" in resolved(data, nics=[], numbers=[]).degraded[0]
+
+
+def test_a_nic_that_only_a_rule_names() -> None:
+    rules = [{"rule": "iif nic9 table 7"}]
+    assert "[0].rules: there is no NIC nic9" in problems(one("eth1", rules=rules))
+    assert resolved(one("eth1", rules=[{"rule": "iif nic2 table 7"}])).link("nic2") == "eth2"
