@@ -76,7 +76,6 @@ OPTIONS: dict[str, Option] = {
     "all_slaves_active": Option(choices=_SWITCH, form="switch"),
     "packets_per_slave": Option(limits=(0, 65535), modes=_only(RR)),
     "tlb_dynamic_lb": Option(choices=_SWITCH, form="switch", modes=_only(TLB, ALB)),
-    "lp_interval": Option(limits=(1, _MOST), effect=_only(TLB, ALB)),
     "resend_igmp": Option(limits=(0, 255), effect=_only(RR, AB, TLB, ALB)),
 }
 
@@ -90,6 +89,10 @@ REFUSED: dict[str, tuple[str, str]] = {
     "use_carrier": ("is deprecated, and systemd-networkd has no setting for it", "leave it out: 1 is the default"),
     "lacp_active": (_NO_SETTING, "leave it out: on is the default"),
     "ns_ip6_target": (_NO_SETTING, "use miimon, or arp_interval with arp_ip_target"),
+    "lp_interval": (
+        "systemd-networkd sets it only with arp_interval, which the modes that use it do not have",
+        "leave it out: 1 is the default",
+    ),
     "prio": (_NO_SETTING, "use primary for the member that is preferred"),
     "queue_id": (_NO_SETTING, "leave it out"),
     "active_slave": (

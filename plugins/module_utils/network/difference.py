@@ -192,6 +192,7 @@ class _Comparison:
         self.touched |= self.above({*self.anew, *forward["delete"]})
         self.touched &= {*self.seen, *netdevs, *(link["name"] for link in self.wanted["links"])}
         self.free(forward, back)
+        self.zeros(forward, back)
         self.clean(forward)
         # Such a port may still be there, and cannot be deleted: that call may fail.
         back["commands"] += [["ip", "link", "delete", "dev", name] for name in sorted(ports)]
@@ -300,6 +301,22 @@ class _Comparison:
         for name in sorted(ports & set(masters) & set(self.seen)):
             if masters[name] not in back["delete"] and self.seen[name]["master"] != masters[name]:
                 back["commands"].append(["ip", "link", "set", "dev", name, "nomaster"])
+
+    def zeros(self, forward: Steps, back: Steps) -> None:
+        """Sets to zero what systemd-networkd does not: it tells a bond that is there of other values only."""
+        for name, options in self.wanted["netdevs"].items():
+            path = file_path(name, "netdev")
+            if options["kind"] != "bond" or name in self.anew or path not in forward["files"]:
+                continue
+            lines = self.wanted["files"][path]["text"].splitlines()
+            now = self.seen[name].get("options", {}) if name in self.seen else {}
+            for steps_, words in (
+                (forward, [option for option, line in _ZEROS.items() if line in lines and now.get(option, "0") != "0"]),
+                (back, [option for option, line in _ZEROS.items() if line not in lines and now.get(option) == "0"]),
+            ):
+                zero = [word for option in words for word in (option, "0")]
+                if zero:
+                    steps_["commands"].append(["ip", "link", "set", "dev", name, "type", "bond", *zero])
 
     def leave(self, forward: Steps) -> None:
         """Takes what is ours from links that stay and that the configuration no longer has.
@@ -543,6 +560,10 @@ _MAKE: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     ),
     "bridge": ({}, {name: name for name in ("stp_state", "forward_delay", "vlan_filtering")}),
 }
+
+
+#: Options of a bond that can be zero -> how a .netdev file says so.
+_ZEROS = {"updelay": "UpDelaySec=0ms", "downdelay": "DownDelaySec=0ms", "min_links": "MinLinks=0"}
 
 
 def _make(link: LinkSeen) -> list[list[str]]:

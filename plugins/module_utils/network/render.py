@@ -17,6 +17,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from ansible_collections.ozone.openstack.plugins.module_utils.network.bonding import WITH_PRIMARY
 from ansible_collections.ozone.openstack.plugins.module_utils.network.difference import (
     CLOUD_INIT_FILE,
     NETWORK_MANAGER_FILE,
@@ -78,7 +79,6 @@ _BOND = {
     "peer_notif_delay": ("PeerNotifyDelaySec", "ms"),
     "updelay": ("UpDelaySec", "ms"),
     "downdelay": ("DownDelaySec", "ms"),
-    "lp_interval": ("LearnPacketIntervalSec", "s"),
     "ad_select": ("AdSelect", ""),
     "ad_actor_sys_prio": ("AdActorSystemPriority", ""),
     "ad_user_port_key": ("AdUserPortKey", ""),
@@ -709,6 +709,8 @@ def _bond_defaults(bonding: Mapping[str, str]) -> dict[str, str]:
         defaults |= {"lacp_rate": "slow", "ad_select": "stable"}
     if mode == "active-backup":
         defaults["fail_over_mac"] = "none"
+    if mode in WITH_PRIMARY:
+        defaults["primary_reselect"] = "always"
     return defaults
 
 

@@ -582,3 +582,21 @@ def test_a_patch_port_waits_for_its_bridge() -> None:
     assert change["forward"]["ovs"] == []
     machine.rows.bridge("br-int")
     assert "p1: new port of br-int" in apply(machine, [interface("eth1", mtu=2000), patch])["summary"]
+
+
+def test_what_a_bond_has_no_more_is_set_to_zero() -> None:
+    """systemd-networkd sends no zeros to a bond that is there."""
+
+    def bond(options: str) -> dict[str, Any]:
+        members = [interface("eth1"), interface("eth2")]
+        options = f"mode=802.3ad miimon=100 {options}"
+        return {"type": "linux_bond", "name": "bond0", "bonding_options": options, "members": members}
+
+    machine = configured(bond("updelay=200 min_links=1"))
+    machine.links["bond0"].options |= {"updelay": "200", "downdelay": "0", "min_links": "1"}
+    change = difference(wanted_of([bond("downdelay=300")]), machine.observed())
+    call = ["ip", "link", "set", "dev", "bond0", "type", "bond"]
+    assert change["forward"]["commands"] == [[*call, "updelay", "0", "min_links", "0"]]
+    assert change["back"]["commands"] == [[*call, "downdelay", "0"]]
+    change = difference(wanted_of([bond("updelay=200 min_links=1 lacp_rate=fast")]), machine.observed())
+    assert "bond0" in change["forward"]["delete"] and change["forward"]["commands"] == []

@@ -226,6 +226,7 @@ def test_a_bond_with_vlans() -> None:
                 "DownDelaySec": "0ms",
                 "FailOverMACPolicy": "none",
                 "ARPValidate": "none",
+                "PrimaryReselectPolicy": "always",
                 "MinLinks": "0",
             },
         ),
@@ -640,9 +641,8 @@ def test_no_two_devices_share_their_files() -> None:
 
 
 def test_rules_name_links_as_the_kernel_does() -> None:
-    words = ["iif nic1 table 7", "oif nic2.10 table 7", "iif nic3 table 7", "iif 52:54:00:00:00:04 table 7", "iif up table 7",
-             "iif tap0 table 7"]  # fmt: skip
-    rules = [{"rule": rule} for rule in words]
+    words = ["iif nic1", "oif nic2.10", "iif nic3", "iif 52:54:00:00:00:04", "iif up", "iif tap0"]
+    rules = [{"rule": f"{rule} table 7"} for rule in words]
     wanted = rendered([interface("nic1", **ADDRESS, rules=rules), interface("nic2.10")], up="eth5")
     found = [next(iter({*entries.values()} & {"eth1", "eth2.10", "eth3", "eth4", "eth5", "tap0"}))
              for section, entries in unit(wanted, "nic1.network") if section == "RoutingPolicyRule"]  # fmt: skip

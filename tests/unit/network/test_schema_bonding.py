@@ -48,8 +48,8 @@ def options(text: Any, *members: Any) -> dict[str, str]:
             {"mode": "balance-rr", "arp_interval": "200", "arp_ip_target": "198.51.100.1", "packets_per_slave": "0"},
         ),
         (
-            {"mode": "balance-tlb", "miimon": 100, "tlb_dynamic_lb": False, "lp_interval": 2},
-            {"mode": "balance-tlb", "miimon": "100", "tlb_dynamic_lb": "0", "lp_interval": "2"},
+            {"mode": "balance-tlb", "miimon": 100, "tlb_dynamic_lb": False},
+            {"mode": "balance-tlb", "miimon": "100", "tlb_dynamic_lb": "0"},
         ),
         (
             "mode=6 miimon=100 tlb_dynamic_lb=on all_slaves_active=1",
@@ -161,7 +161,7 @@ VALUES = {
     "lacp_rate": "fast", "ad_select": "stable", "ad_actor_sys_prio": "7", "ad_actor_system": "52:54:00:00:00:01",
     "ad_user_port_key": "1", "min_links": "1", "xmit_hash_policy": "layer2", "primary": "nic1",
     "primary_reselect": "better", "fail_over_mac": "active", "num_grat_arp": "2", "all_slaves_active": "0",
-    "packets_per_slave": "2", "tlb_dynamic_lb": "1", "lp_interval": "2", "resend_igmp": "2",
+    "packets_per_slave": "2", "tlb_dynamic_lb": "1", "resend_igmp": "2",
 }  # fmt: skip
 ARP = {"arp_interval": "100", "arp_ip_target": "198.51.100.1"}
 #: The modes of each option, written down a second time: by bond_options.c of the kernel, and bonding.rst.
