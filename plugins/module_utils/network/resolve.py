@@ -231,9 +231,9 @@ class _Hardware:
         return self.remembered(known[index or 0])
 
     def present(self, nic: Nic) -> Found:
-        """A NIC that is there."""
+        """A NIC that is there. A VF may get another MAC address at each boot; its place stays."""
         mac = nic["mac"].lower()
-        if mac and self.macs[mac] == 1 and nic["type"] == "ether":
+        if mac and self.macs[mac] == 1 and nic["type"] == "ether" and not (nic["vf_of"] and nic["pci"]):
             match = _mac_match(mac)
         elif nic["pci"] and self.slots[nic["pci"]] == 1:
             match = ("Path", f"pci-{nic['pci']}")

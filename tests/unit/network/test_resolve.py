@@ -308,3 +308,16 @@ def test_a_nic_that_only_a_rule_names() -> None:
     rules = [{"rule": "iif nic9 table 7"}]
     assert "[0].rules: there is no NIC nic9" in problems(one("eth1", rules=rules))
     assert resolved(one("eth1", rules=[{"rule": "iif nic2 table 7"}])).link("nic2") == "eth2"
+
+
+def test_a_vf_is_found_by_its_place() -> None:
+    """Many cards give their VFs another MAC address at each boot."""
+    functions = [
+        nic(
+            20 + index, name=f"eth1v{index}", vf_of="eth1", pci=f"0000:00:10.{index}", mac=f"02:00:00:00:00:{index:02x}"
+        )
+        for index in range(2)
+    ]
+    pf = {"type": "sriov_pf", "name": "nic1", "numvfs": 2}
+    found = resolved([pf, {"type": "sriov_vf", "device": "nic1", "vfid": 1}], [*NICS, *functions])
+    assert found.nics["sriov:nic1:1"].match == ("Path", "pci-0000:00:10.1")
