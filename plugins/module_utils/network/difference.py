@@ -193,6 +193,7 @@ class _Comparison:
         self.touched &= {*self.seen, *netdevs, *(link["name"] for link in self.wanted["links"])}
         self.free(forward, back)
         self.zeros(forward, back)
+        self.larger(forward, back)
         self.clean(forward)
         # Such a port may still be there, and cannot be deleted: that call may fail.
         back["commands"] += [["ip", "link", "delete", "dev", name] for name in sorted(ports)]
@@ -317,6 +318,26 @@ class _Comparison:
                 zero = [word for option in words for word in (option, "0")]
                 if zero:
                     steps_["commands"].append(["ip", "link", "set", "dev", name, "type", "bond", *zero])
+
+    def larger(self, forward: Steps, back: Steps) -> None:
+        """Gives VLANs a larger MTU after what carries them: systemd-networkd may try it before, and only once."""
+        new = {link["name"]: link["mtu"] or 0 for link in self.wanted["links"] if link["name"] in self.touched}
+        old = {name: link["mtu"] for name, link in self.seen.items() if name in new}
+        made = {*self.anew, *forward["delete"]}
+        made |= self.above(made)
+        parents = {
+            name: options["parent"]
+            for name, options in self.wanted["netdevs"].items()
+            if options["kind"] == "vlan" and name in old and name not in made
+        }
+        for steps_, before, after in ((forward, old, new), (back, new, old)):
+            names: list[str] = []
+            for name, parent in parents.items():
+                if parent in old and after[name] > before[name] and after[parent] > before[parent]:
+                    names += [parent, name]
+            for name in sorted(set(names), key=lambda name: (_depth(name, parents), name)):
+                if self.seen[name]["kind"] != "openvswitch":
+                    steps_["commands"].append(["ip", "link", "set", "dev", name, "mtu", str(after[name])])
 
     def leave(self, forward: Steps) -> None:
         """Takes what is ours from links that stay and that the configuration no longer has.
@@ -560,6 +581,11 @@ _MAKE: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     ),
     "bridge": ({}, {name: name for name in ("stp_state", "forward_delay", "vlan_filtering")}),
 }
+
+
+def _depth(name: str, parents: Mapping[str, str]) -> int:
+    """How many VLANs a link is inside of, itself included."""
+    return 1 + _depth(parents[name], parents) if name in parents else 0
 
 
 #: Options of a bond that can be zero -> how a .netdev file says so.

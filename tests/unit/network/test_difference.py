@@ -600,3 +600,22 @@ def test_what_a_bond_has_no_more_is_set_to_zero() -> None:
     assert change["back"]["commands"] == [[*call, "downdelay", "0"]]
     change = difference(wanted_of([bond("updelay=200 min_links=1 lacp_rate=fast")]), machine.observed())
     assert "bond0" in change["forward"]["delete"] and change["forward"]["commands"] == []
+
+
+def test_a_larger_mtu_comes_from_below() -> None:
+    def data(mtu: int) -> list[dict[str, Any]]:
+        return [
+            interface("eth1", mtu=mtu),
+            {"type": "vlan", "device": "eth1", "vlan_id": 10, "mtu": mtu},
+            {"type": "vlan", "device": "vlan10", "vlan_id": 5, "mtu": mtu},
+            {"type": "vlan", "device": "eth1", "vlan_id": 20, "mtu": 1400},
+        ]
+
+    def calls(mtu: int) -> list[list[str]]:
+        return [["ip", "link", "set", "dev", name, "mtu", str(mtu)] for name in ("eth1", "vlan10", "vlan5")]
+
+    machine = configured(*data(1500))
+    change = apply(machine, data(9000))
+    assert (change["forward"]["commands"], change["back"]["commands"]) == (calls(9000), [])
+    change = apply(machine, data(1500))
+    assert (change["forward"]["commands"], change["back"]["commands"]) == ([], calls(9000))
