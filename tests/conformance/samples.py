@@ -52,6 +52,14 @@ HEAD = """\
 _ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?")
 
 
+class _Dumper(yaml.SafeDumper):
+    """Lists are indented, as in all our YAML."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        """Never without an indentation."""
+        super().increase_indent(flow, False)
+
+
 def archive() -> Path:
     """The source distribution, fetched when it is not there. Raises RuntimeError."""
     path = CACHE / f"{PACKAGE.replace('-', '_')}-{VERSION}.tar.gz"
@@ -146,7 +154,7 @@ def table() -> dict[str, Any]:
 
 def main(arguments: list[str]) -> int:
     """Entry point."""
-    text = HEAD + yaml.safe_dump(table(), sort_keys=False, width=110)
+    text = HEAD + yaml.dump(table(), Dumper=_Dumper, sort_keys=False, width=110)
     if "--write" in arguments:
         TABLE.write_text(text)
     same = TABLE.exists() and TABLE.read_text() == text

@@ -132,7 +132,7 @@ def test_a_bridge_of_the_network_configuration_is_used_as_it_is(make_context: An
 def test_a_tunnel_bridge_needs_an_interface_with_a_known_name(make_context: Any) -> None:
     context = make_context()
     del context.node["interfaces"]["tunnel"]
-    with pytest.raises(ValueError, match="interfaces: {tunnel: <name>}"):
+    with pytest.raises(ValueError, match=r"interfaces: \{tunnel: <name>\}"):
         ovn.chassis(context.node, context.cloud, "netdev", "physnet1", "br-ex", "br-tun")
 
 
