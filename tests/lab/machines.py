@@ -286,6 +286,8 @@ class Machine:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait(10)
         self._process = None
+        for shared in (self.sockets / "cp").iterdir():  # connections that Ansible keeps open lead nowhere now
+            shared.unlink(missing_ok=True)
 
     def power_cut(self) -> None:
         """Take its power away and give it back: it boots from its disk as it is."""

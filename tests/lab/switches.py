@@ -252,11 +252,15 @@ class Switches:
         self.vsctl(*commands)
 
     def reset(self, devices: Sequence[str]) -> None:
-        """Make these ports what they were when they were plugged in."""
+        """Make these ports what they were when they were plugged in, and forget who was seen where."""
         for name in [name for name, members in self.groups.items() if set(members) & set(devices)]:
             self.ungroup(name)
         for device in devices:
             self.vsctl("clear", "port", device, "trunks", "--", "set", "port", device, *port_columns())
+        for switch in SWITCHES:
+            self.appctl("fdb/flush", switch)
+        for vlan in VLANS:  # what this computer remembers of MACs may be of a machine as it was
+            host.run(["ip", "neighbour", "flush", "dev", gateway_device(vlan)])
 
     def lacp_partners(self, name: str) -> dict[str, str]:
         """Member of a group -> system id of its partner; all zeros: there is none."""

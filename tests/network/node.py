@@ -68,8 +68,8 @@ def network(machine: Machine) -> dict[str, Any]:
     script = (
         "ip -j -d address show; ip -j route show table all; ip -j -6 route show table all; ip -j rule; "
         "cd /etc/systemd && find . -type f | sort | xargs sha256sum; "
-        "ovs-vsctl --timeout=5 --columns=name,external_ids,fail_mode,other_config list bridge; "
-        "ovs-vsctl --timeout=5 --columns=name,tag,external_ids,lacp,bond_mode list port"
+        "(ovs-vsctl --timeout=5 -f csv --columns=name,external_ids,fail_mode,other_config list bridge; "
+        "ovs-vsctl --timeout=5 -f csv --columns=name,tag,external_ids,lacp,bond_mode list port) | sort"
     )
     lines = machine.inside(script, 60).out.split("\n", 4)
     links, four, six, rules = (json.loads(line) for line in lines[:4])

@@ -197,7 +197,7 @@ def test_a_full_disk(node: Machine) -> None:
 def test_a_revert_that_fails_is_tried_again(node: Machine) -> None:
     """Failure mode 12: the files cannot be written for a while."""
     before = network(node)
-    process = start(node, base(vlan(101, mtu=1400)), window=20)
+    process = start(node, base(vlan(101, mtu=1400)), window=20, address=address(100, 99))
     await_story(node, 60, state="verified")
     kill(process)
     node.inside(f"mount --bind {DIRECTORY} {DIRECTORY} && mount -o remount,bind,ro {DIRECTORY}")
@@ -208,13 +208,13 @@ def test_a_revert_that_fails_is_tried_again(node: Machine) -> None:
     as_before(node, before, "nobody confirmed the change over a new connection")
 
 
-def start(machine: Machine, config: Any, window: int) -> subprocess.Popen[bytes]:
+def start(machine: Machine, config: Any, window: int, **more: Any) -> subprocess.Popen[bytes]:
     """A run of the configuration in a process group of its own, which a test may kill."""
     play = [
         {
             "hosts": "node",
             "gather_facts": False,
-            "tasks": [{"name": "Run", "ozone.openstack.network_config": {"config": config, "window": window}}],
+            "tasks": [{"name": "Run", "ozone.openstack.network_config": {"config": config, "window": window, **more}}],
         }
     ]
     playbook = machine.files / "killed.yml"
