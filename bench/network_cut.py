@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cut a node off twenty times by a change of its network, and measure when it is back by itself, as JSON.
 
-    python bench/network_cut.py            # 20 rounds, about 25 minutes; needs root, QEMU and the cache of images
+    python bench/network_cut.py            # 20 rounds, about 15 minutes; needs root, QEMU and the cache of images
     python bench/network_cut.py 4          # fewer
 
 Every change is valid and good as seen from the node, so that only the missing confirmation tells that it is not: the
@@ -24,7 +24,7 @@ from tests.lab.machines import Machine, MachineLab  # noqa: E402 - found on the 
 from tests.network.node import Background, Config, base, bond, links, story, vlan  # noqa: E402 - the same
 
 Result = dict[str, Any]
-ROUNDS, WINDOW, GRACE = 20, 30, 10
+ROUNDS, WINDOW, GRACE = 20, 20, 10
 
 #: What cuts the node off.
 CUTS: dict[str, Config] = {
