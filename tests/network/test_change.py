@@ -70,3 +70,22 @@ def test_other_links_notice_nothing(node: Machine) -> None:
         assert alone.loss.lost <= 3, (what, alone.loss)
     assert node.reachable(address=address(101, 11))
     assert node.reachable(address=address(103, 10))
+
+
+def test_what_somebody_changed_by_hand_comes_back(node: Machine) -> None:
+    config = base(vlan(101), vlan(102))
+    fine(node, node.configure(config, window=60))
+    before = links(node)
+    node.inside(
+        f"ip address delete {address(101, 10)}/24 dev vlan101; ip link delete vlan102; "
+        "ip link set ens17 nomaster; ip link set ens17 down"
+    )
+    with node.pings() as operator:
+        result = node.configure(config, window=60)
+    fine(node, result)
+    assert result.returned["changed"] is True
+    assert {line.split(":")[0] for line in result.returned["summary"]} >= {"vlan101", "vlan102", "ens17"}
+    assert links(node) == before
+    print(f"operator's VLAN {operator.loss}")
+    assert operator.loss.lost <= 3, operator.loss
+    assert node.configure(config, window=60).returned["changed"] is False

@@ -121,7 +121,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Expected:
-    """Hardware that inspection has to find; None or empty: whatever there is. ``disks`` are hints that match one each."""
+    """Hardware that inspection has to find; None or empty: whatever there is. ``disks``: hints that match one each."""
 
     cpus: int | None = None
     memory_mb: int | None = None

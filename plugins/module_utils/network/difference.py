@@ -13,6 +13,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.ozone.openstack.plugins.module_utils.network.model import (
+    NO_LINK,
+    OVS_KINDS,
     Change,
     File,
     LinkSeen,
@@ -109,6 +111,7 @@ class _Comparison:
         self.seen = {link["name"]: link for link in observed["links"]}
         self.touched: set[str] = set()
         self.anew: dict[str, str] = {}  # links that have to be made anew -> why
+        self.drifted: dict[str, list[str]] = {}  # links that somebody changed since -> what they lack
         self.switch_lines: list[str] = []
         self.kept: frozenset[str] = frozenset()  # links that Open vSwitch has afterwards
 
@@ -191,6 +194,7 @@ class _Comparison:
         self.touched |= {*forward["delete"], *forward["reconfigure"]}
         self.touched |= self.above({*self.anew, *forward["delete"]})
         self.touched &= {*self.seen, *netdevs, *(link["name"] for link in self.wanted["links"])}
+        self.drift(forward)
         self.free(forward, back)
         self.zeros(forward, back)
         self.larger(forward, back)
@@ -271,6 +275,52 @@ class _Comparison:
         for netdevs in (self.wanted["netdevs"], self.active_netdevs()):
             found |= {options["parent"] for name, options in netdevs.items() if name in names and "parent" in options}
         return (found & set(self.seen)) - names
+
+    def drift(self, forward: Steps) -> None:
+        """Links that were as they should be, and that somebody changed by hand: systemd-networkd configures them again.
+
+        What it is told of a link that has no carrier may lack for that reason alone, so nothing is said of such a one.
+        There is no way back: what is there is less than what was confirmed.
+        """
+        confirmed = {link["name"]: link for link in self.active_links()}
+        for link in self.wanted["links"]:
+            name = link["name"]
+            if confirmed.get(name) != link or name in self.touched or link["kind"] in NO_LINK:
+                continue
+            if name not in self.seen:
+                if link["virtual"] and link["kind"] not in OVS_KINDS:
+                    self.drifted[name] = ["is not there"]
+                    forward["reload"] = True
+                    forward["reconfigure"] += [member for member in link["members"] if member in self.seen]
+                continue
+            if lacks := self.lacks(link):
+                self.drifted.setdefault(name, []).extend(lacks)
+            for member in link["members"] if link["kind"] not in OVS_KINDS else []:
+                if member in self.seen and self.seen[member]["master"] != name:
+                    self.drifted.setdefault(member, []).append(f"is not a member of {name}")
+        there = {name for name in self.drifted if name in self.seen}
+        forward["reconfigure"] = sorted({*forward["reconfigure"], *there})
+        self.touched |= {*self.drifted, *forward["reconfigure"]}
+
+    def lacks(self, link: LinkWanted) -> list[str]:
+        """What a link had when it was confirmed and does not have now."""
+        seen = self.seen[link["name"]]
+        if not seen["up"]:
+            return ["is down"]
+        lacks = []
+        if link["mtu"] is not None and seen["mtu"] != link["mtu"]:
+            lacks.append(f"has an MTU of {seen['mtu']}, not {link['mtu']}")
+        if not seen["carrier"]:
+            return lacks
+        addresses = {str(ipaddress.ip_interface(address)) for address in seen["addresses"]}
+        for address in link["addresses"]:
+            if str(ipaddress.ip_interface(address)) not in addresses:
+                lacks.append(f"does not have the address {address}")
+        for route in link["routes"]:
+            routes = [other for other in self.observed["routes"] if other["device"] == link["name"]]
+            if not any(_same_route(other, route) for other in routes):
+                lacks.append(f"does not have the route to {_route_text(route)}")
+        return lacks
 
     def free(self, forward: Steps, back: Steps) -> None:
         """Takes NICs out of bonds and bridges of the kernel that stay, where Open vSwitch gets them.
@@ -509,7 +559,8 @@ class _Comparison:
         started = "enabled" if self.observed["networkd"] else "enabled and started"
         lines += [f"{unit}: {started}" for unit in forward["enable"]]
         old = {link["name"]: link for link in self.active_links()}
-        told: set[str] = set()
+        told: set[str] = set(self.drifted)
+        lines += [f"{name}: {line}: configured again" for name, lacks in self.drifted.items() for line in lacks]
         for link in self.wanted["links"]:
             about = self.about(link, old.get(link["name"]))
             if about:

@@ -48,6 +48,10 @@ OVS_KINDS = frozenset(
 )
 
 
+#: Kinds that are only rows of Open vSwitch: the kernel has no link of that name.
+NO_LINK = frozenset({"ovs_bond", "ovs_patch_port", "ovs_tunnel", "ovs_dpdk_port", "ovs_dpdk_bond"})
+
+
 @dataclass(frozen=True)
 class Route:
     """A static route. ``gateway`` None: on the link. ``table``: a number, or a name of ``Config.tables``."""

@@ -354,6 +354,7 @@ class Networkd:
         if file is None:
             return
         self.applied[name] = file
+        link.up = True
         sections = read(file[1])
         network = dict(sections)["Network"]
         if ("KeepMaster", "yes") not in network and link.master != "ovs-system":

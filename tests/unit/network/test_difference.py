@@ -619,3 +619,45 @@ def test_a_larger_mtu_comes_from_below() -> None:
     assert (change["forward"]["commands"], change["back"]["commands"]) == (calls(9000), [])
     change = apply(machine, data(1500))
     assert (change["forward"]["commands"], change["back"]["commands"]) == ([], calls(9000))
+
+
+def test_what_somebody_changed_by_hand_is_configured_again() -> None:
+    vlan = {"type": "vlan", "device": "bond0", "vlan_id": 10, **address(10)}
+    routes = [{"destination": "198.19.8.0/24", "next_hop": "198.19.2.9"}]
+    data = [interface("eth1", **address(1), routes=routes), bond("eth2", "eth3", mtu=9000), vlan, interface("eth4")]
+    machine = configured(*data)
+    before = copy.deepcopy(machine.links)
+    machine.links["eth1"].addresses.clear()
+    machine.links["eth1"].routes.clear()
+    machine.links["bond0"].mtu = 1500
+    machine.links["eth3"].master = ""
+    machine.links["eth4"].up = False
+    del machine.links["vlan10"], machine.networkd.applied["vlan10"]
+    change = compare(wanted_of(data, machine), machine)
+    assert change["forward"] == {
+        **steps(),
+        "reload": True,
+        "reconfigure": ["bond0", "eth1", "eth3", "eth4"],
+    }
+    assert sorted(change["summary"]) == sorted(
+        [
+            "eth1: does not have the address 198.19.2.1/24: configured again",
+            "eth1: does not have the route to 198.19.8.0/24 via 198.19.2.9: configured again",
+            "bond0: has an MTU of 1500, not 9000: configured again",
+            "eth3: is not a member of bond0: configured again",
+            "vlan10: is not there: configured again",
+            "eth4: is down: configured again",
+        ]
+    )
+    apply(machine, data)
+    assert machine.links == before
+    assert not compare(wanted_of(data, machine), machine)["changed"]
+
+
+def test_a_link_without_a_carrier_is_not_said_to_lack_anything() -> None:
+    data = [interface("eth1", **address(1))]
+    machine = configured(*data)
+    machine.links["eth1"].addresses.clear()
+    observed = machine.observed()
+    observed["links"][0]["carrier"] = False
+    assert not difference(wanted_of(data, machine), observed)["changed"]
