@@ -63,6 +63,14 @@ class Service:
         return {name: [split(text) for text in texts] for name, texts in self.data.get("requires_on_node", {}).items()}
 
     @cached_property
+    def traffic(self) -> list[str]:
+        """Every kind of traffic that it uses, also those that follow from its front ends."""
+        kinds = [str(kind) for kind in self.data.get("traffic", [])]
+        for front_end in self.data.get("front_ends", {}).values():
+            kinds += [front_end.get("traffic", "api_internal"), *(["api_public"] if front_end.get("public") else [])]
+        return list(dict.fromkeys(kinds))
+
+    @cached_property
     def earlier(self) -> list[str]:
         """The services that are started before this one, where they are in the cloud."""
         names = [name for name, _component in self.references("requires")] + list(self.data.get("after", []))

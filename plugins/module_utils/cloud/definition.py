@@ -783,8 +783,18 @@ class _Checks:
         raise AssertionError(service)  # pragma: no cover - the plan is made of this list
 
     def check_traffic(self, known: Catalogue) -> None:
-        """A node is connected to the networks of its services' traffic."""
+        """Each kind of traffic has a network, and a node is connected to those of its services."""
         traffic = self.section("traffic")
+        names = self._names("traffic")
+        missing: dict[str, str] = {}
+        for services in self.plan.services.values() if names else []:
+            for name in services:
+                for kind in known.services[name].traffic:
+                    if kind not in names:
+                        missing.setdefault(kind, name)
+        for kind, name in missing.items():
+            remedy = f"Network for: {schema.TRAFFIC[kind]}. The service {name} uses it"
+            self.add(("traffic",), f"the key {kind} is missing", remedy)
         for profile, services in self.plan.services.items():
             networks = self.plan.networks[profile]
             if traffic.get("management") in self.names["networks"] and traffic["management"] not in networks:

@@ -105,7 +105,7 @@ def _vips(cloud: Cloud, members: Mapping[str, Mapping[str, list[Variables]]]) ->
     balancers = [entry for entries in members.get(BALANCER, {}).values() for entry in entries]
     vips: dict[str, str] = {}
     for kind in BALANCED:
-        network = cloud.traffic[kind]
+        network = cloud.traffic.get(kind, "")
         if network in cloud.vips:
             vips[kind] = cloud.vips[network]
         elif len(balancers) == 1 and network in balancers[0]["addresses"]:

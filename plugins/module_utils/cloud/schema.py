@@ -32,6 +32,7 @@ TRAFFIC = {
     "message_queue": "clients of RabbitMQ, and its replication",
     "tunnel": "Geneve tunnels among the nodes",
     "external": "provider network, with the floating addresses",
+    "provisioning": "BMCs and machines that are being provisioned, with Ironic and its images",
 }
 
 
@@ -304,9 +305,10 @@ CLOUD: Schema = {
                 minProperties=1,
             ),
             "traffic": _object(
-                "Which network each kind of traffic uses. One network may carry several kinds.",
+                "Which network each kind of traffic uses. One network may carry several kinds; a kind that no service "
+                "of the cloud uses may be left out.",
                 {kind: _text(f"Network for: {what}.", **WORD) for kind, what in TRAFFIC.items()},
-                tuple(TRAFFIC),
+                ("management",),
             ),
             "network_configs": _map(
                 "Templates of network configurations: lists of os-net-config's objects, see the page Host networking. "

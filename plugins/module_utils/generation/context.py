@@ -57,8 +57,7 @@ class Context:
 
     def addresses(self, service: str, traffic: str, component: str = "main") -> list[str]:
         """Addresses of all members of a component, for one kind of traffic."""
-        network = self.network(traffic)
-        return [str(member["addresses"][network]) for member in self.members(service, component)]
+        return [str(member["addresses"][self.network(traffic)]) for member in self.members(service, component)]
 
     def has(self, component: str) -> bool:
         """Whether this node runs ``service`` or ``service.component``."""

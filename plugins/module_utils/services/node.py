@@ -33,10 +33,10 @@ def hosts(context: Context) -> str:
     own = context.node["name"]
     lines = ["# Made by Ozone.", "127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
     lines.append(f"{context.address('management')} {own}.{domain} {own}")
-    network = context.network("message_queue")
     for member in context.members("rabbitmq"):
         if member["name"] != own:
-            lines.append(f"{member['addresses'][network]} {member['name']}.{domain} {member['name']}")
+            address = member["addresses"][context.network("message_queue")]
+            lines.append(f"{address} {member['name']}.{domain} {member['name']}")
     return "\n".join(lines) + "\n"
 
 

@@ -60,6 +60,11 @@ REFUSED: dict[str, tuple[Callable[[Data], None], list[str]]] = {
     ),
     "missing key": (drop("domain"), ["the key domain is missing (The DNS domain of the nodes.)"]),
     "missing traffic": (drop("traffic", "tunnel"), ["traffic: the key tunnel is missing (Network for: Geneve"]),
+    "missing traffic of a front end": (
+        drop("traffic", "api_public"),
+        ["traffic: the key api_public is missing (Network"],
+    ),
+    "missing management": (drop("traffic", "management"), ["traffic: the key management is missing (Network for: SSH"]),
     "missing plugin": (drop("plugin"), ["the key plugin is missing"]),
     "other plugin": (set_in("plugin", "x"), ["plugin: must be ozone.openstack.cloud"]),
     "unquoted release": (
@@ -407,6 +412,12 @@ ACCEPTED: dict[str, Callable[[Data], None]] = {
     "a network for nothing": set_in("networks", "spare", {"subnets": {"main": {"cidr": "198.18.5.0/24"}}}),
     "a spare network with pool": set_in(
         "networks", "spare", {"subnets": {"main": {"cidr": "198.18.5.0/24", "pool": ["198.18.5.1", "198.18.5.9"]}}}
+    ),
+    "traffic that nothing uses": both(
+        set_in("profiles", {"small": {"services": ["base"]}}),
+        set_in("traffic", {"management": "control"}),
+        set_in("nodes", {"one": {"profile": "small"}}),
+        drop(*EXTERNAL, "floating"),
     ),
     "managed": set_in("nodes", "compute1", {"profile": "compute", "managed": True, "provisioned": False}),
     "everything on one network": both(
