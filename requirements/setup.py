@@ -2,6 +2,7 @@
 """Make what a clone needs to run: its Python environment and its link as a collection. Called by the Makefile.
 
     python3 requirements/setup.py runtime    # to deploy;  dev: to check and test;  kolla: the peer of bench/
+                                             # ironic-test: a real Ironic for tests/fleet;  bmc: the Redfish emulator
     python3 requirements/setup.py lock       # resolve the *.in files anew
 
 The environment lies in the cache, named by the digest of the lock file: a changed lock makes a new one, an unchanged
@@ -29,7 +30,9 @@ from python_index import pip_settings, uv_environment  # noqa: E402 - found on t
 #: Seconds. A cold index on a slow line may need some; a hanging one must not hang the set-up.
 TIMEOUT = 900
 OLDEST, NEWEST = (3, 11), (3, 13)
-KINDS = ("runtime", "dev", "kolla")
+KINDS = ("runtime", "dev", "kolla", "ironic-test", "bmc")
+#: What is OpenStack itself is resolved within the upper constraints of this release.
+CONSTRAINED = {"ironic-test": "2026.1"}
 
 
 def run(argv: list[str], environ: dict[str, str]) -> None:
@@ -87,14 +90,24 @@ def locked(name: str, lock: str) -> str:
     return "\n".join(lines[start:end]) + "\n"
 
 
+def constraints(release: str) -> str:
+    """Where the upper constraints of ``release`` are: in OZONE_CONSTRAINTS_DIR, else where its release.yml says."""
+    if directory := os.environ.get("OZONE_CONSTRAINTS_DIR"):
+        return str(Path(directory) / f"{release}.txt")
+    lines = (ROOT / "releases" / release / "release.yml").read_text().splitlines()
+    return next(line.split(maxsplit=1)[1] for line in lines if line.startswith("constraints: "))
+
+
 def resolve() -> None:
     """Write the lock files anew: for each Python that is supported, with the hashes of all builds, naming no index."""
     venv = environment("runtime")
     environ = {**os.environ, **uv_environment(pip_settings(str(venv / "bin" / "python")), os.environ, locking=True)}
     for kind in KINDS:
+        within = ["--constraints", constraints(CONSTRAINED[kind])] if kind in CONSTRAINED else []
         run([str(venv / "bin" / "uv"), "pip", "compile", "--quiet", "--universal", "--upgrade",
              "--python-version", ".".join(map(str, OLDEST)), "--generate-hashes", "--no-header", "--no-annotate",
-             "--no-emit-find-links", "--output-file", f"requirements/{kind}.lock", f"requirements/{kind}.in"],
+             "--no-emit-find-links", *within,
+             "--output-file", f"requirements/{kind}.lock", f"requirements/{kind}.in"],
             environ)  # fmt: skip
 
 
