@@ -22,7 +22,7 @@ check = PATH="$(CURDIR)/$(dev):$$PATH"
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} /^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} /^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 	@printf '\n%s\n' "CLOUD=standalone is the default; others: CLOUD=multinode, CLOUD_FILE=<your own cloud.yml>."
 
 ## A cloud
@@ -56,7 +56,8 @@ setup: ## Python environment from requirements/runtime.lock, and this clone as a
 
 debian: ## Debian packages of requirements/debian.txt that are missing
 debian-machines: ## Debian packages of requirements/debian-machines.txt that are missing
-debian debian-machines:
+debian-baremetal: ## Debian packages of requirements/debian-baremetal.txt that are missing
+debian debian-machines debian-baremetal:
 	@packages=$$(sed 's/#.*//' requirements/$@.txt | xargs); dpkg -s $$packages >/dev/null 2>&1 \
 	|| { echo "$@: installing what is missing of: $$packages"; apt-get update \
 	&& DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$packages; }
@@ -91,6 +92,10 @@ faults: dev root ## Break on purpose what breaks by itself
 test-network: dev debian-machines root ## Break the network of emulated machines, and see them come back
 	@$(check) python -m pytest tests/network $(ARGS)
 
+test-baremetal: dev debian-baremetal root ## Deploy emulated machines by their BMCs, and break what can break there
+	@$(PYTHON) requirements/setup.py bmc
+	@$(check) python -m pytest tests/baremetal $(ARGS)
+
 demo-dead-nic: dev debian-machines root ## Watch what a dead NIC does to a node, and a change that cuts it off
 	@$(check) python tests/lab/demo_dead_nic.py
 
@@ -111,8 +116,8 @@ docs-check: dev ## Fail when they are out of date
 changelog: dev ## Turn changelogs/fragments into the changelog of the version in galaxy.yml
 	@$(check) antsibull-changelog release
 
-.PHONY: cloud cloud-down plan network deploy validate smoke rollback lab images credentials setup debian debian-machines locks \
-	dev lint unit structure molecule e2e faults test-network demo-dead-nic test bench docs docs-check changelog root
+.PHONY: cloud cloud-down plan network deploy validate smoke rollback lab images credentials setup debian debian-machines \
+	debian-baremetal locks dev lint unit structure molecule e2e faults test-network test-baremetal demo-dead-nic test bench docs docs-check changelog root
 
 root:
 	@[ "$$(id -u)" = 0 ] || { echo "This target makes networks, mounts and containers: run it as root (sudo make ...)." >&2; exit 1; }

@@ -56,6 +56,7 @@ TIERS = [
     Tier("e2e", [*PYTEST, "tests/e2e"], 1800),
     Tier("faults", [*PYTEST, "tests/faults"], 1800),
     Tier("network", [*PYTEST, "tests/network"], 2700),
+    Tier("baremetal", [*PYTEST, "tests/baremetal"], 2700),
 ]
 DEFAULT = ["lint", "docs", "structure", "unit", "conformance", "molecule", "e2e", "faults"]
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Watches links for packets that nobody may send there: DHCP and router solicitations; and counts what pings lose."""
+"""Watches links for packets that nobody may send there: DHCP, PXE, TFTP and router solicitations.
+
+And counts what pings lose.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,9 @@ from dataclasses import dataclass, field
 ETH_P_ALL = 3
 SO_ATTACH_FILTER = 26
 PACKET_OUTGOING = 4
+SOL_PACKET = 263
+PACKET_ADD_MEMBERSHIP = 1
+PACKET_MR_PROMISC = 1
 
 #: Classic BPF: (code, jump if true, jump if false, operand), see Documentation/networking/filter.rst of Linux. Lets
 #: through UDP over IPv4, UDP, ICMPv6 and what has extension headers over IPv6, and frames with a VLAN tag left in them.
@@ -35,9 +41,12 @@ FILTER = (
     (0x06, 0, 0, 0),
 )
 
+#: UDP over IPv4. 4011: a boot server of PXE.
+PORTS = {"dhcp4": {67, 68}, "pxe": {4011}, "tftp": {69}}
+
 
 def kind_of(frame: bytes) -> str:
-    """``dhcp4``, ``dhcp6``, ``router-solicitation``, or empty for anything else."""
+    """``dhcp4`` (or BOOTP), ``pxe``, ``tftp``, ``dhcp6``, ``router-solicitation``, or empty for anything else."""
     offset = 12
     while frame[offset : offset + 2] in (b"\x81\x00", b"\x88\xa8"):
         offset += 4
@@ -45,7 +54,8 @@ def kind_of(frame: bytes) -> str:
     if kind == b"\x08\x00" and len(packet) >= 20 and packet[9] == 17:
         if struct.unpack("!H", packet[6:8])[0] & 0x1FFF:  # a later fragment has no ports
             return ""
-        return "dhcp4" if _ports(packet[(packet[0] & 15) * 4 :]) & {67, 68} else ""
+        ports = _ports(packet[(packet[0] & 15) * 4 :])
+        return next((kind for kind, known in PORTS.items() if ports & known), "")
     if kind != b"\x86\xdd" or len(packet) < 40:
         return ""
     header, payload = packet[6], packet[40:]
@@ -85,8 +95,8 @@ class Capture:
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 
-    def add(self, link: str) -> None:
-        """Listen on a device as well."""
+    def add(self, link: str, *, promiscuous: bool = False) -> None:
+        """Listen on a device as well. ``promiscuous``: on a bridge, also for what its ports send to each other."""
         listener = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         code = b"".join(struct.pack("HBBI", *step) for step in FILTER)
         buffer = ctypes.create_string_buffer(code)
@@ -95,6 +105,9 @@ class Capture:
         )
         listener.setblocking(False)
         listener.bind((link, ETH_P_ALL))
+        if promiscuous:
+            member = struct.pack("IHH8s", socket.if_nametoindex(link), PACKET_MR_PROMISC, 0, b"")
+            listener.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, member)
         self._sockets[link] = listener
         self._selector.register(listener, selectors.EVENT_READ, link)
         self._waker.send(b".")
