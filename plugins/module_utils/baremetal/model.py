@@ -91,6 +91,7 @@ class Declared:
     protected_reason: str | None = None
     ports: Sequence[Port] | None = None
     portgroups: Sequence[PortGroup] | None = None
+    target_raid_config: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
