@@ -4,60 +4,37 @@
 Nothing is taken away that is not declared: mappings are compared key by key, and what inspection wrote stays. Traits,
 ports and port groups are complete where they are declared at all.
 
-Secrets. Ironic shows a secret of ``driver_info`` as six stars, so a changed password cannot be seen there. A keyed
-digest of each secret is kept in the node's ``extra.ozone_secrets``; its key is made of the password that we have with
-Ironic itself (``secret_key``). Who may read nodes and does not know that password can neither compare digests nor try
-guesses, equal passwords of two nodes have different digests; who knows it could have Ironic send the BMC's password to
-an address of his choice anyway. With another key all secrets are sent once more. A password that somebody changed in
-Ironic past us is not noticed: ``secrets="always"`` sends what is declared.
-
 Port groups: their names are unique in the whole of Ironic, so ``bond0`` of the node bm1 is ``bm1-bond0`` there.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
-import re
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ansible_collections.ozone.openstack.plugins.module_utils.baremetal import disks
 from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.model import (
-    INTERFACES,
     BaremetalError,
     Declared,
     Port,
     PortGroup,
     Request,
 )
-from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import did_you_mean
-from ansible_collections.ozone.openstack.plugins.module_utils.network.reading import (
-    Report,
-    below,
-    boolean,
-    is_text,
-    mac,
-    show,
-    type_name,
+from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.reading import read
+from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.secret_fields import (
+    DIGESTS,
+    MASK,
+    digest,
+    holds_secret,
+    masked,
+    secret_key,
+    secret_values,
 )
+from ansible_collections.ozone.openstack.plugins.module_utils.network.reading import show
 
-#: How Ironic shows a secret.
-MASK = "******"
-#: Key of a node's ``extra`` with the digests of its secrets.
-DIGESTS = "ozone_secrets"
-
-#: A key of ``driver_info`` with one of these words in it has a secret. Ironic masks most of them.
-SECRET_WORDS = (
-    "password", "passphrase", "secret", "token", "adminpass", "admin_pass", "new_pass", "sys_pswd", "community",
-    "private_key", "encrypted_key", "priv_key", "auth_key", "sslkey",
-)  # fmt: skip
-
-#: Modes of the kernel's bonding driver, by name and by number.
-MODES = ("balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb")
+__all__ = ["Changes", "changes", "masked", "read", "removal", "secret_key", "secret_values"]
 
 #: Provision states in which interfaces, the driver and the resource class can change.
 FREE = frozenset({"enroll", "manageable", "available", "inspect wait"})
@@ -75,9 +52,6 @@ REMOVABLE = frozenset({"enroll", "manageable", "available", "adopt failed"})
 
 Secrets = Literal["changed", "always", "on_create"]
 
-_NAME = re.compile(r"[A-Za-z0-9._~-]{1,255}\Z")
-_GROUP = re.compile(r"[A-Za-z0-9_.-]*\Z")
-_TRAIT = re.compile(r"[A-Z0-9_]{1,255}\Z")
 _ABSENT: Any = object()
 
 
@@ -93,305 +67,6 @@ class Changes:
     summary: list[str] = field(default_factory=list)
     diff: dict[str, dict[str, Any]] = field(default_factory=lambda: {"before": {}, "after": {}})
     notes: list[str] = field(default_factory=list)
-
-
-# ---- reading what is declared
-
-
-def _text(longest: int, pattern: re.Pattern[str] | None = None, rule: str = "") -> Callable[[Report, str, Any], Any]:
-    def read_text(report: Report, path: str, value: Any) -> str | None:
-        if not is_text(report, path, value):
-            return None
-        if len(value) > longest:
-            report.add(path, f"has {len(value)} characters", f"Ironic takes {longest}")
-        elif pattern is not None and not pattern.match(value):
-            report.add(path, f"{show(value)} is not possible here", rule)
-        return str(value)
-
-    return read_text
-
-
-def _boolean(report: Report, path: str, value: Any) -> bool | None:
-    return boolean(report, path, value, {})
-
-
-def _mac(report: Report, path: str, value: Any) -> str | None:
-    return mac(report, path, value, {})
-
-
-def _mapping(report: Report, path: str, value: Any) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        report.add(path, f"must be a mapping, not {type_name(value)}", "write key: value")
-        return {}
-    for key in value:
-        if not isinstance(key, str) or not key:
-            report.add(path, f"has the key {show(key)}, which is no text", "put it in quotes")
-    return {str(key): item for key, item in value.items()}
-
-
-def _items(report: Report, path: str, value: Any) -> list[Any]:
-    if not isinstance(value, list | tuple):
-        report.add(path, f"must be a list, not {type_name(value)}", "write - and a space before each item")
-        return []
-    return list(value)
-
-
-def _driver_data(report: Report, path: str, value: Any) -> dict[str, Any]:
-    found = _mapping(report, path, value)
-    for key, item in found.items():
-        if MASK in json.dumps(item, default=str):
-            report.add(below(path, key), "is how Ironic shows a secret, and not the secret", "give it, or leave it out")
-    return found
-
-
-def _interfaces(report: Report, path: str, value: Any) -> dict[str, str]:
-    found = {}
-    for key, item in _mapping(report, path, value).items():
-        name = key.removesuffix("_interface")
-        if name not in INTERFACES:
-            report.add(below(path, key), "unknown interface", did_you_mean(name, INTERFACES))
-        elif item is not None and is_text(report, below(path, key), item):
-            found[name] = str(item)
-    return found
-
-
-def _traits(report: Report, path: str, value: Any) -> tuple[str, ...]:
-    found = []
-    for index, item in enumerate(_items(report, path, value)):
-        if is_text(report, f"{path}[{index}]", item):
-            if not _TRAIT.match(item):
-                report.add(f"{path}[{index}]", f"{show(item)} is no trait", "CUSTOM_ and upper case, as CUSTOM_GPU")
-            found.append(str(item))
-    return tuple(sorted(set(found)))
-
-
-def _hint(report: Report, path: str, value: Any) -> None:
-    if isinstance(value, Mapping) and "volume_name" in value and path.endswith("]"):
-        return
-    for mistake in disks.mistakes(value):
-        report.add(path, mistake)
-
-
-def _properties(report: Report, path: str, value: Any) -> dict[str, Any]:
-    found = _mapping(report, path, value)
-    if found.get("root_device") is not None:
-        _hint(report, f"{path}.root_device", found["root_device"])
-    if found.get("skip_block_devices") is not None:
-        here = f"{path}.skip_block_devices"
-        for index, hint in enumerate(_items(report, here, found["skip_block_devices"])):
-            _hint(report, f"{here}[{index}]", hint)
-    words = found.get("capabilities")
-    if words is not None and not isinstance(words, str | Mapping):
-        report.add(f"{path}.capabilities", f"must be a mapping, not {type_name(words)}", "as boot_mode: uefi")
-        del found["capabilities"]
-    return found
-
-
-def _extra(report: Report, path: str, value: Any) -> dict[str, Any]:
-    found = _mapping(report, path, value)
-    if DIGESTS in found:
-        report.add(f"{path}.{DIGESTS}", "is written by Ozone itself", "use another key")
-    return found
-
-
-def _network_data(report: Report, path: str, value: Any) -> dict[str, Any]:
-    found = _mapping(report, path, value)
-    if not found:
-        return found
-    for key in ("links", "networks", "services"):
-        if key not in found:
-            report.add(path, f"the key {key} is missing", "an empty list, when there are none")
-    networks = found.get("networks")
-    for index, network in enumerate(networks if isinstance(networks, list) else ()):
-        if not isinstance(network, Mapping) or "network_id" not in network:
-            report.add(f"{path}.networks[{index}]", "the key network_id is missing", "any text, as its name")
-    return found
-
-
-def _link(report: Report, path: str, value: Any) -> dict[str, str]:
-    found = _mapping(report, path, value)
-    known = ("port_id", "switch_id", "hostname", "switch_info", "network_type")
-    for key, item in found.items():
-        if key not in known:
-            report.add(below(path, key), "unknown key", did_you_mean(key, known))
-        else:
-            is_text(report, below(path, key), item)
-    if found and found.get("network_type") != "unmanaged" and not {"port_id", "switch_id"} <= set(found):
-        report.add(path, "needs port_id and switch_id", "or network_type: unmanaged")
-    if isinstance(found.get("switch_id"), str):
-        found["switch_id"] = found["switch_id"].lower()
-    return found
-
-
-_NAMED = _text(255, _NAME, "letters, digits, . _ ~ and -")
-
-_PORT: dict[str, Callable[[Report, str, Any], Any]] = {
-    "address": _mac,
-    "pxe_enabled": _boolean,
-    "physical_network": _text(64),
-    "local_link_connection": _link,
-    "portgroup": _text(255),
-}
-_PORTGROUP: dict[str, Callable[[Report, str, Any], Any]] = {
-    "name": _NAMED,
-    "address": _mac,
-    "mode": _text(255),
-    "properties": _mapping,
-    "standalone_ports_supported": _boolean,
-}
-
-
-def _read(
-    report: Report, path: str, value: Any, keys: Mapping[str, Callable[[Report, str, Any], Any]], required: str = ""
-) -> dict[str, Any]:
-    """The values of a mapping; a key without a value counts as left out."""
-    found = {}
-    data = _mapping(report, path, value)
-    for key, item in data.items():
-        if key not in keys:
-            report.add(below(path, key), "unknown key", did_you_mean(key, keys))
-        elif item is not None:
-            known = keys[key](report, below(path, key), item)
-            if known is not None:
-                found[key] = known
-    if required and data.get(required) is None:
-        report.add(path, f"the key {required} is missing", "every one needs it")
-    return found
-
-
-def _unique(report: Report, path: str, what: str, values: Iterable[tuple[int, str]]) -> None:
-    seen: dict[str, int] = {}
-    for index, value in values:
-        if seen.setdefault(value, index) != index:
-            report.add(f"{path}[{index}]", f"{value} is the {what} of {path}[{seen[value]}], too", "remove one of them")
-
-
-def _ports(report: Report, path: str, value: Any) -> tuple[Port, ...]:
-    read_ = [
-        (index, _read(report, f"{path}[{index}]", item, _PORT, "address"))
-        for index, item in enumerate(_items(report, path, value))
-    ]
-    whole = [(index, keys) for index, keys in read_ if "address" in keys]
-    _unique(report, path, "address", ((index, keys["address"]) for index, keys in whole))
-    return tuple(Port(**keys) for _, keys in whole)
-
-
-def _portgroups(report: Report, path: str, value: Any) -> tuple[PortGroup, ...]:
-    found = []
-    names = []
-    for index, item in enumerate(_items(report, path, value)):
-        keys = _read(report, f"{path}[{index}]", item, _PORTGROUP, "name")
-        mode = keys.get("mode")
-        if mode is not None and mode not in MODES and mode not in [str(number) for number in range(len(MODES))]:
-            report.add(f"{path}[{index}].mode", f"{show(mode)} is no mode of a bond", did_you_mean(mode, MODES))
-        if "name" in keys:
-            names.append((index, keys["name"]))
-            found.append(PortGroup(**keys))
-    _unique(report, path, "name", names)
-    return tuple(found)
-
-
-_DECLARED: dict[str, Callable[[Report, str, Any], Any]] = {
-    "driver": _text(255),
-    "driver_info": _driver_data,
-    "interfaces": _interfaces,
-    "resource_class": _text(80),
-    "traits": _traits,
-    "conductor_group": _text(255, _GROUP, "letters, digits, _ . and -"),
-    "owner": _text(255),
-    "lessee": _text(255),
-    "shard": _text(255),
-    "description": _text(4096),
-    "properties": _properties,
-    "extra": _extra,
-    "network_data": _network_data,
-    "automated_clean": _boolean,
-    "retired": _boolean,
-    "retired_reason": _text(4096),
-    "protected": _boolean,
-    "protected_reason": _text(4096),
-    "ports": _ports,
-    "portgroups": _portgroups,
-    "target_raid_config": _mapping,
-}
-
-
-def read(name: str, plain: Mapping[str, Any]) -> Declared:
-    """A node as declared in plain data. A key whose value is None counts as left out.
-
-    :raises BaremetalError: every mistake in it, a line each.
-    """
-    report = Report()
-    _NAMED(report, "name", name)
-    found = _read(report, str(name), plain, _DECLARED)
-    declared = Declared(name=str(name), **found)
-    groups = {group.name: group for group in declared.portgroups or ()}
-    for index, port in enumerate(declared.ports or ()):
-        here = f"{name}.ports[{index}]"
-        group = groups.get(port.portgroup or "")
-        if port.portgroup and declared.portgroups is not None and group is None:
-            report.add(
-                f"{here}.portgroup", f"there is no port group {port.portgroup}", did_you_mean(port.portgroup, groups)
-            )
-        if port.pxe_enabled and group is not None and group.standalone_ports_supported is False:
-            report.add(f"{here}.pxe_enabled", f"port group {group.name} has no stand-alone ports", "set it to false")
-    for word in ("retired", "protected"):
-        if getattr(declared, f"{word}_reason") and getattr(declared, word) is False:
-            report.add(f"{name}.{word}_reason", f"is given, and {word} is false", "remove the reason")
-    if report.problems:
-        raise BaremetalError("\n".join(str(problem) for problem in report.problems))
-    return declared
-
-
-# ---- secrets
-
-
-def secret_key(password: str) -> bytes:
-    """The key of the digests, of the password that we have with Ironic; slow on purpose, so it is made once a run.
-
-    Empty without a password: then a changed secret cannot be noticed.
-    """
-    if not password:
-        return b""
-    return hashlib.scrypt(password.encode(), salt=b"ozone.openstack baremetal secrets", n=2**14, r=8, p=1, dklen=32)
-
-
-def holds_secret(key: str, value: Any = None) -> bool:
-    """Whether a key of ``driver_info`` has a secret, in itself or somewhere beneath."""
-    if any(word in key.lower() for word in SECRET_WORDS):
-        return True
-    return isinstance(value, Mapping) and any(holds_secret(str(inner), item) for inner, item in value.items())
-
-
-def secret_values(declared: Declared) -> list[str]:
-    """All texts that must not be shown."""
-
-    def texts(value: Any) -> list[str]:
-        if isinstance(value, Mapping):
-            return [text for item in value.values() for text in texts(item)]
-        return [value] if isinstance(value, str) else []
-
-    return [text for key, value in declared.driver_info.items() if holds_secret(key, value) for text in texts(value)]
-
-
-def masked(data: Mapping[str, Any] | None) -> dict[str, Any]:
-    """``driver_info`` as it may be shown."""
-    return {
-        key: MASK
-        if any(word in key.lower() for word in SECRET_WORDS)
-        else masked(value)
-        if isinstance(value, Mapping)
-        else value
-        for key, value in (data or {}).items()
-    }
-
-
-def _digest(key: bytes, name: str, entry: str, value: Any) -> str:
-    text = f"{name}\0{entry}\0{json.dumps(value, sort_keys=True)}"
-    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:32]
-
-
-# ---- differences
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -510,7 +185,7 @@ def _driver_info(
         if now is _ABSENT or MASK not in json.dumps(now):
             differs = now is _ABSENT or not _same(now, value)
         elif secrets == "changed":
-            differs = bool(key) and kept.get(entry) != _digest(key, declared.name, entry, value)
+            differs = bool(key) and kept.get(entry) != digest(key, declared.name, entry, value)
             if not key:
                 blind.append(entry)
         else:
@@ -518,7 +193,7 @@ def _driver_info(
         if differs:
             patch.put(("driver_info", entry), now, value, secret)
             if secret and key:
-                kept[entry] = _digest(key, declared.name, entry, value)
+                kept[entry] = digest(key, declared.name, entry, value)
     if blind:
         patch.changes.notes.append(
             f"whether {', '.join(sorted(blind))} changed cannot be told without a password for Ironic: "
@@ -797,7 +472,7 @@ def _created(declared: Declared, key: bytes, identifier: str) -> tuple[dict[str,
     body = {name: value for name, value in body.items() if value not in (None, "", {})}
     shown = {**body, "driver_info": masked(info)} if info else dict(body)
     digests = {
-        entry: _digest(key, declared.name, entry, info[entry]) for entry in info if holds_secret(entry, info[entry])
+        entry: digest(key, declared.name, entry, info[entry]) for entry in info if holds_secret(entry, info[entry])
     }
     if key and digests:
         body["extra"] = {**extra, DIGESTS: digests}
