@@ -202,7 +202,7 @@ def _driver_info(
     return kept
 
 
-_PLAIN = ("resource_class", "owner", "lessee", "shard", "description", "automated_clean")
+_PLAIN = ("resource_class", "conductor_group", "owner", "lessee", "shard", "description", "automated_clean")
 
 
 class _Difference:
@@ -247,8 +247,6 @@ class _Difference:
             differs = patch.value((name,), node.get(name), getattr(declared, name))
             if differs and name == "resource_class" and node.get(name):
                 self.limited(name, FREE, despite_maintenance=False)
-        group = declared.conductor_group
-        patch.value(("conductor_group",), node.get("conductor_group"), None if group is None else group.lower())
         self.marks(patch)
         kept = _driver_info(patch, declared, node, self.key, self.secrets)
         properties = dict(declared.properties)
@@ -263,7 +261,7 @@ class _Difference:
         patch.merge("extra", node.get("extra"), declared.extra)
         patch.value(("network_data",), node.get("network_data"), declared.network_data)
         digests = (node.get("extra") or {}).get(DIGESTS) or {}
-        if kept != digests:
+        if patch.operations and kept != digests:
             patch.operations.append({"op": "add", "path": _pointer("extra", DIGESTS), "value": kept})
         if patch.operations:
             shown = f"change of {declared.name}: {', '.join(patch.touched)}"
@@ -292,13 +290,13 @@ class _Difference:
             added, gone = sorted(set(wanted) - set(have)), sorted(set(have) - set(wanted))
             words = [f"+{trait}" for trait in added] + [f"-{trait}" for trait in gone]
             self.changes.summary.append(f"traits: {', '.join(words)}")
-            patch.show(("traits",), have, wanted)
+            patch.show(("traits",), node.get("traits", _ABSENT), wanted)
             shown = f"traits of {declared.name}: {', '.join(wanted) or 'none'}"
             self.send(Request("PUT", f"{path}/traits", {"traits": wanted}, shown))
         raid = declared.target_raid_config
         if raid is not None and not _same(node.get("target_raid_config") or {}, raid):
             self.changes.summary.append("target_raid_config: another one")
-            patch.show(("target_raid_config",), node.get("target_raid_config") or {}, dict(raid))
+            patch.show(("target_raid_config",), node.get("target_raid_config", _ABSENT), dict(raid))
             self.send(Request("PUT", f"{path}/states/raid", dict(raid), f"RAID of {declared.name}"))
 
     def network(
@@ -461,7 +459,6 @@ def _created(declared: Declared, key: bytes, identifier: str) -> tuple[dict[str,
         "driver": declared.driver,
         **{f"{name}_interface": value for name, value in declared.interfaces.items()},
         **{name: getattr(declared, name) for name in _PLAIN},
-        "conductor_group": declared.conductor_group,
         "retired": declared.retired,
         "retired_reason": declared.retired_reason,
         "network_data": declared.network_data,

@@ -76,6 +76,11 @@ def _items(report: Report, path: str, value: Any) -> list[Any]:
     return list(value)
 
 
+def _conductor_group(report: Report, path: str, value: Any) -> str | None:
+    found = _text(255, _GROUP, "letters, digits, _ . and -")(report, path, value)
+    return None if found is None else str(found).lower()  # as Ironic keeps it
+
+
 def _driver_data(report: Report, path: str, value: Any) -> dict[str, Any]:
     found = _mapping(report, path, value)
     for key, item in found.items():
@@ -205,13 +210,12 @@ def _unique(report: Report, path: str, what: str, values: Iterable[tuple[int, st
 
 
 def _ports(report: Report, path: str, value: Any) -> tuple[Port, ...]:
-    read_ = [
-        (index, _read(report, f"{path}[{index}]", item, _PORT, "address"))
+    found = [
+        {"address": "", **_read(report, f"{path}[{index}]", item, _PORT, "address")}
         for index, item in enumerate(_items(report, path, value))
     ]
-    whole = [(index, keys) for index, keys in read_ if "address" in keys]
-    _unique(report, path, "address", ((index, keys["address"]) for index, keys in whole))
-    return tuple(Port(**keys) for _, keys in whole)
+    _unique(report, path, "address", ((index, keys["address"]) for index, keys in enumerate(found) if keys["address"]))
+    return tuple(Port(**keys) for keys in found)
 
 
 def _portgroups(report: Report, path: str, value: Any) -> tuple[PortGroup, ...]:
@@ -235,7 +239,7 @@ _DECLARED: dict[str, Reader] = {
     "interfaces": _interfaces,
     "resource_class": _text(80),
     "traits": _traits,
-    "conductor_group": _text(255, _GROUP, "letters, digits, _ . and -"),
+    "conductor_group": _conductor_group,
     "owner": _text(255),
     "lessee": _text(255),
     "shard": _text(255),
