@@ -8,6 +8,7 @@ Every check looks at all of the file, so that one run names every mistake. What 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,13 +30,21 @@ from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document imp
     did_you_mean,
     read,
 )
+from ansible_collections.ozone.openstack.plugins.module_utils.network import network_data
+from ansible_collections.ozone.openstack.plugins.module_utils.network.model import NetworkError
 from ansible_collections.ozone.openstack.plugins.module_utils.paths import COLLECTION
+
+#: A MAC address, the only name of a NIC that is known before the machine runs.
+MAC = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}\Z")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Block = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 #: Words that Ansible uses itself: no node may be called so.
 RESERVED = frozenset({"all", "ungrouped", "localhost"})
+
+#: The golden image of a machine that names none.
+DEFAULT_IMAGE = "debian-13"
 
 #: The service that balances load, and the kinds of traffic it has an address for.
 BALANCER = "haproxy"
@@ -67,6 +76,25 @@ class Network:
 
 
 @dataclass(frozen=True)
+class Machine:
+    """The machine of a node: its BMC, and what the node or its profile says of its hardware.
+
+    ``network_data``: of the deployed system and of the ramdisk.
+    """
+
+    bmc: Mapping[str, Any]
+    image: str
+    root_device: Mapping[str, Any]
+    preserve: Sequence[Mapping[str, Any]]
+    resource_class: str
+    traits: Sequence[str]
+    expected: Mapping[str, Any]
+    automated_clean: bool
+    network_data: Mapping[str, Any] = field(default_factory=dict)
+    ramdisk_network_data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Node:
     """A node. ``services`` maps a service to the components that it runs.
 
@@ -87,6 +115,7 @@ class Node:
     network_config: str = ""
     nics: Mapping[str, str] = field(default_factory=dict)
     dhcp_allowed: Sequence[str] = ()
+    machine: Machine | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +136,11 @@ class Cloud:
     data: Mapping[str, Any]
     document: Document
 
+    @property
+    def hosts(self) -> Mapping[str, Node]:
+        """The nodes that are part of the cloud now: all but those with ``provisioned: false``."""
+        return {name: node for name, node in self.nodes.items() if node.provisioned}
+
 
 @dataclass
 class _Plan:
@@ -124,6 +158,8 @@ class _Plan:
     addresses: dict[str, dict[str, str]] = field(default_factory=dict)
     #: node -> what decides over its network configuration; without an entry it has none
     uses: dict[str, networking.Use] = field(default_factory=dict)
+    #: node -> its machine
+    machines: dict[str, Machine] = field(default_factory=dict)
 
 
 def load(
@@ -203,6 +239,8 @@ class _Checks:
         #: Subnets that can be relied on: (network, site) -> subnet
         self.subnets: dict[tuple[str, str], Subnet] = {}
         self.used: dict[tuple[str, str], dict[Address, str]] = {}
+        #: Site -> what the networks are there.
+        self.facts: dict[str, dict[str, networking.Facts]] = {}
 
     def _names(self, key: str) -> list[str]:
         """Names below a key, also those whose values the schema refused."""
@@ -240,6 +278,7 @@ class _Checks:
         self.check_vips()
         self.allocate()
         self.check_network_configs()
+        self.check_machines()
         if self.known:
             self.check_services(self.known)
             services = None if self.unsure() else self.plan.services
@@ -665,12 +704,121 @@ class _Checks:
             interfaces=tuple(given.items()),
         )
 
+    # Machines ---------------------------------------------------------------------------------------------------------
+
+    def check_machines(self) -> None:
+        """BMCs, NICs and disks of the machines, and what they are told of their network."""
+        macs: dict[str, str] = {}
+        systems: dict[tuple[str, str], str] = {}
+        for name, data in self.section("nodes").items():
+            path: Path_ = ("nodes", name)
+            written = self.document.data["nodes"][name]
+            if data.get("managed") and "bmc" not in written:
+                message = "a managed machine is provisioned through its BMC, and it has none"
+                self.add((*path, "managed"), message, "add `bmc: {address: https://..., username: ...}`")
+            for alias, nic in data.get("nics", {}).items():
+                if MAC.match(nic) and macs.setdefault(nic.lower(), name) != name:
+                    message = f"{nic} is a NIC of {macs[nic.lower()]} already"
+                    self.add((*path, "nics", alias), message, "a MAC address is on one machine: correct one of them")
+            profile = self.section("profiles").get(str(data.get("profile")), {})
+            merged = {key: data.get(key, profile.get(key)) for key in schema.MACHINE}
+            if merged["preserve"] and not merged["root_device"]:
+                where: Path_ = path if "preserve" in data else ("profiles", str(data.get("profile")))
+                message = "disks are to be preserved, and nothing says which disk gets the system"
+                self.add((*where, "preserve"), message, "add `root_device`, with a serial number for example")
+            if "bmc" in data:
+                self.check_bmc((*path, "bmc"), data["bmc"], name, systems)
+                self.machine(name, data, merged)
+
+    def check_bmc(self, path: Path_, bmc: Mapping[str, Any], name: str, systems: dict[tuple[str, str], str]) -> None:
+        """No machine is there twice."""
+        system = (str(bmc.get("address", "")).lower(), str(bmc.get("system", "")))
+        if system[0] and systems.setdefault(system, name) != name:
+            message = f"{' '.join(system).strip()} is the machine of {systems[system]} already"
+            self.add(path, message, "correct `address` or `system` of one of them")
+
+    def machine(self, name: str, data: Mapping[str, Any], merged: Mapping[str, Any]) -> None:
+        """The machine of a node with a BMC, and its documents about its network."""
+        path: Path_ = ("nodes", name)
+        nics = {alias: nic for alias, nic in data.get("nics", {}).items() if MAC.match(nic)}
+        if not nics:
+            message = "the machine has a BMC, and no NIC with a MAC address"
+            self.add((*path, "bmc"), message, 'add `nics: {nic1: "52:54:00:...", ...}`: by them it is recognised')
+        network = self.section("traffic").get("provisioning")
+        if network is None:
+            if "provisioning" not in self._names("traffic"):
+                message = "the key provisioning is missing, and machines have a BMC"
+                self.add(("traffic",), message, f"Network for: {schema.TRAFFIC['provisioning']}")
+            return
+        address = self.plan.addresses.get(name, {}).get(network)
+        use = self.plan.uses.get(name)
+        if network not in self.names["networks"] or str(data.get("profile")) not in self.plan.networks:
+            return
+        if network not in self.plan.networks[str(data["profile"])]:
+            message = f"the profile {data['profile']} is not connected to the network {network} (provisioning)"
+            self.add((*path, "profile"), message, f"add {network} to `networks` of the profile {data['profile']}")
+        elif use is None and self.template(data) is None:
+            message = "nothing says how the machine's NICs are connected to the provisioning network"
+            self.add(path, message, "add `network_config` to the node or to its profile")
+        elif use is not None and address is not None and nics and not self.wrong(name, use.template):
+            self.network_data(name, use, nics, address, merged, data)
+
+    def wrong(self, name: str, template: str) -> bool:
+        """Whether there are mistakes in what a node's network is made of: they would cause others."""
+        above = (f"nodes.{name}.", f"network_configs.{template}", "networks.")
+        return any(problem.key.startswith(above) for problem in self.problems)
+
+    def network_data(
+        self,
+        name: str,
+        use: networking.Use,
+        nics: Mapping[str, str],
+        address: str,
+        merged: Mapping[str, Any],
+        data: Mapping[str, Any],
+    ) -> None:
+        """Both documents of a machine: they have to have its addresses, or nobody could reach it."""
+        template = self.section("network_configs")[use.template]
+        if use.site not in self.facts:
+            self.facts[use.site] = networking.facts(self.plan.known, use.site)
+        objects = networking.fill(template, self.facts[use.site], self.plan.addresses[name])
+        try:
+            document = network_data.to_network_data(objects, nics)
+        except NetworkError as error:
+            for problem in error.problems:
+                self.add(("nodes", name, "nics"), problem.message, problem.remedy)
+            return
+        ramdisk = network_data.reduced(document, address)
+        there = {entry["ip_address"] for entry in document["networks"]}
+        traffic = self.section("traffic")
+        for kind in ("provisioning", "management"):
+            network = str(traffic.get(kind))
+            if self.plan.addresses[name].get(network, address) not in there:
+                message = f"no NIC, bond or VLAN of the template {use.template} leads to the network {network} ({kind})"
+                remedy = f"put `network: {network}` on an interface, a linux_bond or a vlan"
+                self.add(("nodes", name), message, remedy)
+                return
+        self.plan.machines[name] = Machine(
+            bmc=data["bmc"],
+            image=merged["image"] or DEFAULT_IMAGE,
+            root_device=merged["root_device"] or {},
+            preserve=merged["preserve"] or (),
+            resource_class=merged["resource_class"] or schema.MACHINE["resource_class"]["default"],
+            traits=merged["traits"] or (),
+            expected=merged["expected"] or {},
+            automated_clean=merged["automated_clean"] is not False,
+            network_data=document,
+            ramdisk_network_data=ramdisk,
+        )
+
     # Services ---------------------------------------------------------------------------------------------------------
 
     def members(self) -> dict[str, dict[str, list[str]]]:
         """service -> component -> nodes."""
         found: dict[str, dict[str, list[str]]] = {}
         for name, data in self.section("nodes").items():
+            if not data.get("provisioned", True):
+                continue
             for service, components in self.plan.services.get(str(data.get("profile")), {}).items():
                 for component in components:
                     found.setdefault(service, {}).setdefault(component, []).append(name)
@@ -694,7 +842,8 @@ class _Checks:
         return broken or not used or not used <= set(self.plan.services) or bool(used & self.plan.incomplete)
 
     def _profiles_in_use(self) -> set[str]:
-        return {str(data.get("profile")) for data in self.section("nodes").values()}
+        nodes = self.section("nodes").values()
+        return {str(data.get("profile")) for data in nodes if data.get("provisioned", True)}
 
     def where(self, service: str) -> Path_:
         """The line where a service is named first, in a profile that is used."""
@@ -906,6 +1055,7 @@ def _build(document: Document, file: Path, plan: _Plan) -> Cloud:
             network_config=use.template if use else "",
             nics=dict(use.nics) if use else {},
             dhcp_allowed=use.dhcp_allowed if use else (),
+            machine=plan.machines.get(name),
         )
     return Cloud(
         file=file,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.ozone.openstack.plugins.module_utils.cloud import networking, overrides
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud import machines, networking, overrides
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.catalogue import MAIN, Catalogue
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.definition import (
     BALANCED,
@@ -35,7 +35,10 @@ def role_name(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Inventory:
-    """``groups``: names of nodes by group; ``variables``: those of the group ``all``; ``hosts``: those of each node."""
+    """What Ansible is told. Nodes with ``provisioned: false`` are no hosts: no verb but those for machines knows them.
+
+    ``groups``: names of nodes by group; ``variables``: those of the group ``all``; ``hosts``: those of each node.
+    """
 
     groups: Mapping[str, list[str]]
     variables: Variables
@@ -50,7 +53,8 @@ def build_inventory(
     ``environ`` says where the state of the cloud is; ``exists`` whether the lab's SSH key is there: then it is used.
     """
     state = state_dir(cloud.name, environ)
-    names = sorted({service for node in cloud.nodes.values() for service in node.services})
+    hosts = cloud.hosts
+    names = sorted({service for node in hosts.values() for service in node.services})
     order = catalogue.start_order(names)
     members = _members(cloud, order, catalogue)
     variables: Variables = {
@@ -58,17 +62,27 @@ def build_inventory(
         **_ssh(state / "ssh", exists),
         "ozone_cloud": _cloud(cloud, catalogue, state, order, members),
     }
+    known = machines.machines(cloud)
+    if known:
+        variables["ozone_machines"] = known
     groups: dict[str, list[str]] = {}
     for service in order:
-        groups[service] = [node.name for node in cloud.nodes.values() if service in node.services]
+        groups[service] = [node.name for node in hosts.values() if service in node.services]
         for component, entries in members[service].items():
             if component != MAIN:
                 groups[f"{service}_{component}"] = [entry["name"] for entry in entries]
     for profile in cloud.profiles:
-        groups[f"profile_{profile}"] = [node.name for node in cloud.nodes.values() if node.profile == profile]
+        groups[f"profile_{profile}"] = [node.name for node in hosts.values() if node.profile == profile]
     for site in cloud.sites:
-        groups[f"site_{site}"] = [node.name for node in cloud.nodes.values() if node.site == site]
-    return Inventory(groups, variables, _hosts(cloud, order))
+        groups[f"site_{site}"] = [node.name for node in hosts.values() if node.site == site]
+    return Inventory(groups, variables, _hosts(cloud, order, _machine_ssh(state / "ssh", exists)))
+
+
+def _machine_ssh(directory: Path, exists: Callable[[Path], bool]) -> Variables:
+    """Arguments of SSH for machines that Ozone provisions: their host keys are those that provisioning has seen."""
+    own = ["-o", "IdentitiesOnly=yes"] if exists(directory / "id_ed25519") else []
+    own += ["-o", f"UserKnownHostsFile={directory / 'known_hosts_machines'}", "-o", "StrictHostKeyChecking=yes"]
+    return {"ansible_ssh_common_args": shlex.join(own)}
 
 
 def _ssh(directory: Path, exists: Callable[[Path], bool]) -> Variables:
@@ -88,12 +102,12 @@ def _ssh(directory: Path, exists: Callable[[Path], bool]) -> Variables:
 def _members(cloud: Cloud, order: list[str], catalogue: Catalogue) -> dict[str, dict[str, list[Variables]]]:
     """service -> component -> nodes; a component that no node runs has an empty list."""
     entries = {
-        name: {"name": name, "site": node.site, "addresses": node.addresses} for name, node in cloud.nodes.items()
+        name: {"name": name, "site": node.site, "addresses": node.addresses} for name, node in cloud.hosts.items()
     }
     members: dict[str, dict[str, list[Variables]]] = {
         service: {component: [] for component in catalogue.services[service].components} for service in order
     }
-    for name, node in cloud.nodes.items():
+    for name, node in cloud.hosts.items():
         for service, components in node.services.items():
             for component in components:
                 members[service][component].append(entries[name])
@@ -170,8 +184,9 @@ def _cloud(
                 "provisioned": node.provisioned,
                 "addresses": node.addresses,
             }
-            for node in cloud.nodes.values()
+            for node in cloud.hosts.values()
         ],
+        "authorized_keys": cloud.data.get("authorized_keys", []),
         "front_ends": front_ends,
         "databases": {
             name: service.get("databases", []) for name, service in services.items() if service.get("databases", [])
@@ -203,7 +218,7 @@ def _subnet(subnet: Subnet, mtu: int) -> Variables:
     }
 
 
-def _hosts(cloud: Cloud, order: list[str]) -> dict[str, Variables]:
+def _hosts(cloud: Cloud, order: list[str], machine_ssh: Variables) -> dict[str, Variables]:
     """The variables of each node."""
     management = cloud.traffic["management"]
     subnets = {
@@ -215,7 +230,7 @@ def _hosts(cloud: Cloud, order: list[str]) -> dict[str, Variables]:
     ordered: dict[str, list[str]] = {}
     merged: dict[tuple[str, str], Variables] = {}
     hosts: dict[str, Variables] = {}
-    for name, node in cloud.nodes.items():
+    for name, node in cloud.hosts.items():
         if node.profile not in ordered:
             ordered[node.profile] = [service for service in order if service in node.services]
         # Nodes without overrides of their own share those of their site and profile.
@@ -232,12 +247,14 @@ def _hosts(cloud: Cloud, order: list[str]) -> dict[str, Variables]:
                 for variable, value in override.get("variables", {}).items()
             },
             "ansible_host": node.addresses[management],
+            **(machine_ssh if node.managed else {}),
             "ozone_node": {
                 "name": name,
                 "site": node.site,
                 "profile": node.profile,
                 "managed": node.managed,
                 "provisioned": node.provisioned,
+                "machine": node.machine is not None,
                 "services": {service: node.services[service] for service in ordered[node.profile]},
                 "addresses": node.addresses,
                 "interfaces": node.interfaces,

@@ -106,6 +106,10 @@ VARIABLE: Schema = {
 }
 ENVIRONMENT: Schema = {"pattern": r"^[A-Za-z_][A-Za-z0-9_]*\Z", "rule": "the name of an environment variable"}
 ANY_NAME: Schema = {"minLength": 1, "rule": "not empty"}
+IMAGE_NAME: Schema = {
+    "pattern": r"^[a-z0-9][a-z0-9._-]{0,62}\Z",
+    "rule": "lower-case letters, digits and . _ -",
+}
 
 ALIAS: Schema = {
     "pattern": r"^[A-Za-z][A-Za-z0-9_.-]{0,14}\Z",
@@ -116,6 +120,100 @@ NIC: Schema = {
     r"|driver:[A-Za-z0-9_-]+(:[0-9]+)?|[^\s/:]{1,15})\Z",
     "rule": "a MAC address, `pci:0000:3b:00.0`, `driver:<name>` or `driver:<name>:<n>`, or a name of the kernel",
 }
+
+_HINT_TEXT: Schema = {
+    "type": ["string", "integer"],
+    "minLength": 1,
+    "description": "The value; a text may start with an operator of Ironic: `s== ...`, `<in> ...`, `>= ...`.",
+}
+#: Ironic's words for a disk: what inspection tells of it, and a hint compares.
+_HINTS: Schema = _object(
+    "A hint, in the words of Ironic: the one disk that has all of these.",
+    {
+        "serial": {**_HINT_TEXT, "description": "Its serial number: the surest hint, with `wwn`."},
+        "wwn": {**_HINT_TEXT, "description": "Its World Wide Name."},
+        "wwn_with_extension": {**_HINT_TEXT, "description": "The World Wide Name with the vendor's extension."},
+        "wwn_vendor_extension": {**_HINT_TEXT, "description": "The vendor's extension of the World Wide Name."},
+        "by_path": {**_HINT_TEXT, "description": "Its place: `/dev/disk/by-path/pci-0000:3b:00.0-...`."},
+        "hctl": {**_HINT_TEXT, "description": "Its SCSI address: `0:0:1:0`."},
+        "model": {**_HINT_TEXT, "description": "Its model."},
+        "vendor": {**_HINT_TEXT, "description": "Its vendor."},
+        "size": {**_HINT_TEXT, "description": "Its size in GiB: `447`, `>= 400`."},
+        "rotational": {"type": "boolean", "description": "Whether it rotates; false for SSD and NVMe."},
+        "name": {
+            **_HINT_TEXT,
+            "description": "The kernel's name, `/dev/sda`, which another boot may give another disk.",
+        },
+    },
+    minProperties=1,
+)
+#: What a machine is, for a node or for all nodes of a profile.
+MACHINE: dict[str, Schema] = {
+    "image": _text("The golden image that provisioning writes to the machine.", **IMAGE_NAME),
+    "root_device": {**_HINTS, "description": "The disk that gets the system. Needed where there are several disks."},
+    "preserve": _list(
+        "Disks whose content survives everything: deploy, rebuild and cleaning. Each hint stands for one disk.",
+        _HINTS,
+        minItems=1,
+    ),
+    "resource_class": _text(
+        "The kind of hardware, by which machines are allocated.",
+        default="baremetal",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}\Z",
+        rule="letters, digits and . _ - only",
+    ),
+    "traits": _list(
+        "What the machine can do beyond its class, in the words of Ironic.",
+        _text(
+            "A trait.",
+            pattern=r"^(CUSTOM_|HW_|COMPUTE_|STORAGE_)[A-Z0-9_]{1,240}\Z",
+            rule="CUSTOM_ and upper-case letters, digits, _; or a standard trait such as HW_CPU_X86_VMX",
+        ),
+        uniqueItems=True,
+    ),
+    "expected": _object(
+        "Hardware that inspection has to find; differences are reported. The MACs of `nics` always are.",
+        {
+            "cpus": {
+                "type": "integer",
+                "minimum": 1,
+                "description": "Number of processors, as the kernel counts them.",
+            },
+            "memory_mb": {"type": "integer", "minimum": 1, "description": "Memory in MiB."},
+            "cpu_arch": _text("Architecture: `x86_64`.", minLength=1),
+            "disks": _list("Hints that stand for one disk each.", _HINTS, minItems=1),
+        },
+    ),
+    "automated_clean": {
+        "type": "boolean",
+        "default": True,
+        "description": "Whether Ironic wipes the disks, but for those to preserve, before a machine is available.",
+    },
+}
+_BMC = _object(
+    "The management controller of a machine, with Redfish. Its password is the secret `bmc_password_<node>`, else "
+    "`bmc_password`. A node with a BMC is never made by the lab.",
+    {
+        "address": _text(
+            "Its URL.",
+            pattern=r"^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?\Z",
+            rule="https://<address> or https://<address>:<port>",
+        ),
+        "system": _text(
+            "The machine among those of the BMC. Default: the only one.",
+            pattern=r"^/[!-~]+(?<!/)\Z",
+            rule="a path such as /redfish/v1/Systems/1",
+        ),
+        "username": _text("Who logs in.", minLength=1),
+        "verify_ca": {
+            "type": ["boolean", "string"],
+            "default": True,
+            "description": "How its certificate is checked: with the CAs of the system, with the CA in a file of the "
+            "undercloud's node, or (false) not at all.",
+        },
+    },
+    ("address", "username"),
+)
 
 _ADDRESS: Schema = {"type": "string", "format": "address", "rule": "an IP address without prefix length"}
 _VALUE: Schema = {
@@ -275,7 +373,17 @@ CLOUD: Schema = {
                 "Failure and routing domains. A small cloud has one.",
                 "site",
                 WORD,
-                _object("A site.", {"overrides": OVERRIDES}),
+                _object(
+                    "A site.",
+                    {
+                        "conductor_group": _text(
+                            "The group of Ironic's conductors that reach the BMCs of the site. Default: any conductor.",
+                            pattern=r"^[A-Za-z0-9_.-]{1,255}\Z",
+                            rule="letters, digits and . _ - only",
+                        ),
+                        "overrides": OVERRIDES,
+                    },
+                ),
                 minProperties=1,
             ),
             "networks": _map(
@@ -357,6 +465,7 @@ CLOUD: Schema = {
                         "interfaces": _INTERFACES,
                         "network_config": _NETWORK_CONFIG,
                         "dhcp_allowed": _DHCP_ALLOWED,
+                        **MACHINE,
                         "overrides": OVERRIDES,
                     },
                     ("services",),
@@ -397,18 +506,27 @@ CLOUD: Schema = {
                         "managed": {
                             "type": "boolean",
                             "default": False,
-                            "description": "Whether Ozone provisions the machine. Deployment does not look at it.",
+                            "description": "Whether Ozone provisions the machine, with Ironic. It needs `bmc`.",
                         },
                         "provisioned": {
                             "type": "boolean",
                             "default": True,
-                            "description": "Whether the machine is to have a system. Deployment does not look at it.",
+                            "description": "Whether the machine is part of the cloud now. If not, only the verbs for "
+                            "machines know it, and its name and addresses stay reserved.",
                         },
+                        "bmc": _BMC,
+                        **MACHINE,
                         "overrides": OVERRIDES,
                     },
                     ("profile",),
                 ),
                 minProperties=1,
+            ),
+            "authorized_keys": _list(
+                "Public keys of SSH that may log in as root on machines that Ozone provisions, beside the one in the "
+                "state directory.",
+                _text("A key.", pattern=r"^(ssh|ecdsa|sk)-[^\n]+\Z", rule="the line of a .pub file"),
+                minItems=1,
             ),
             "vips": _map(
                 "Virtual addresses of the load balancer, by network. Needed only with several load balancers.",

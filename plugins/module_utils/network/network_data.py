@@ -36,6 +36,12 @@ _DOTTED = re.compile(r"([^:]+)\.([0-9]{1,4})\Z")
 _DEVICE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,14}\Z")
 _NUMBERED = re.compile(r"nic[0-9]+\Z")
 
+#: The netmask of one address of IPv4.
+_ALONE = "255.255.255.255"
+
+#: The MTU that every NIC has.
+_ETHERNET = 1500
+
 #: Objects that are a NIC, and objects that carry others without being one.
 _NICS = ("interface", "sriov_pf")
 _BRIDGES = ("linux_bridge", "ovs_bridge", "ovs_user_bridge")
@@ -145,7 +151,7 @@ class _Writer:
                 "netmask": str(address.netmask),
                 "routes": [],
             }
-            if address.network.prefixlen == 32 and address.version == 4:
+            if network["netmask"] == _ALONE:
                 del network["netmask"]  # Ironic's schema has no word for this one
             first.setdefault(address.version, network)
             self.document["networks"].append(network)
@@ -262,6 +268,33 @@ def to_network_data(objects: Sequence[Object], nics: Mapping[str, str], dns: Seq
         raise NetworkError(writer.problems)
     writer.services({"type": "dns", "address": server} for server in dns)
     return writer.document
+
+
+def reduced(document: Mapping[str, Any], address: str) -> Document:
+    """What a ramdisk needs of a machine's document: ``address`` on one NIC, with its VLAN where it has one.
+
+    Of a bond it is the preferred member, else the first. Large packets are for the deployed system. Empty when the
+    document has no such address.
+    """
+    links = {link["id"]: link for link in document["links"]}
+    entry = next((network for network in document["networks"] if network["ip_address"] == address), None)
+    if entry is None:
+        return {}
+    chain = [links[entry["link"]]]
+    while chain[-1]["type"] == "vlan":
+        chain.append(links[chain[-1]["vlan_link"]])
+    if chain[-1]["type"] == "bond":
+        bond = chain.pop()
+        chain.append(links[bond.get("bond_primary", bond["bond_links"][0])])
+        if chain[:-1]:
+            chain[-2] = {**chain[-2], "vlan_link": chain[-1]["id"]}
+        else:
+            entry = {**entry, "link": chain[-1]["id"]}
+    for index, link in enumerate(chain):
+        large = (link.get("mtu") or 0) > _ETHERNET
+        chain[index] = {key: value for key, value in link.items() if key != "mtu" or not large}
+    routes = [route for route in entry["routes"] if route["netmask"] != _ALONE]  # Ironic's schema has no word for those
+    return {"links": chain[::-1], "networks": [{**entry, "routes": routes}], "services": document["services"]}
 
 
 # From a document to objects -------------------------------------------------------------------------------------------

@@ -51,6 +51,41 @@ SECOND_SITE = set_in("sites", "edge", {})
 OTHER_BALANCER = set_in("nodes", "control2", {"profile": "controller"})
 THREE_CONTROLLERS = both(OTHER_BALANCER, set_in("nodes", "control3", {"profile": "controller"}))
 
+#: What the host keys and addresses of a machine are.
+BMC = {"address": "https://198.18.0.3:8000", "system": "/redfish/v1/Systems/1", "username": "admin"}
+NICS = {"nic1": "52:54:00:00:01:01", "nic2": "52:54:00:00:01:02"}
+BOND = {
+    "type": "linux_bond",
+    "name": "bond0",
+    "mtu": 1600,
+    "bonding_options": {"mode": "active-backup", "miimon": 100},
+    "members": [{"type": "interface", "name": "nic1"}, {"type": "interface", "name": "nic2"}],
+    "network": "control",
+}
+VLAN = {"type": "vlan", "device": "bond0", "vlan_id": 100, "network": "tunnel"}
+
+
+def machine(data: Data, **more: Any) -> None:
+    """Makes a machine of the compute node."""
+    data["traffic"]["provisioning"] = "control"
+    data["network_configs"] = {"bonded": [copy.deepcopy(BOND), copy.deepcopy(VLAN)]}
+    node = data["nodes"]["compute1"]
+    node |= {"network_config": "bonded", "managed": True, "bmc": dict(BMC), "nics": dict(NICS)}
+    node |= more
+
+
+def machine_but(*changes: Callable[[Data], None], **more: Any) -> Callable[[Data], None]:
+    """A machine with a mistake."""
+    return both(lambda data: machine(data, **more), *changes)
+
+
+SECOND = both(
+    lambda data: machine(data),
+    set_in("nodes", "compute2", {"profile": "compute", "network_config": "bonded", "managed": True}),
+    set_in("nodes", "compute2", "nics", {"nic1": "52:54:00:00:02:01", "nic2": "52:54:00:00:02:02"}),
+    set_in("nodes", "compute2", "bmc", {**BMC, "system": "/redfish/v1/Systems/2"}),
+)
+
 REFUSED: dict[str, tuple[Callable[[Data], None], list[str]]] = {
     # The schema
     "unknown key": (set_in("relase", "x"), ["relase: unknown key (did you mean release?)"]),
@@ -388,6 +423,95 @@ REFUSED: dict[str, tuple[Callable[[Data], None], list[str]]] = {
     ),
 }
 
+REFUSED |= {
+    "managed without a BMC": (
+        set_in("nodes", "compute1", "managed", True),
+        ["nodes.compute1.managed: a managed machine is provisioned through its BMC, and it has none (add `bmc: {add"],
+    ),
+    "a BMC without NICs": (
+        machine_but(set_in("nodes", "compute1", "nics", {"nic1": "eno1"})),
+        ["nodes.compute1.bmc: the machine has a BMC, and no NIC with a MAC address (add `nics: {nic1:"],
+    ),
+    "a NIC without a MAC": (
+        machine_but(set_in("nodes", "compute1", "nics", {"nic1": NICS["nic1"]})),
+        ["nodes.compute1.nics: the MAC address of nic2 is not known (add nics: {nic2:"],
+    ),
+    "a MAC address twice": (
+        both(SECOND, set_in("nodes", "compute2", "nics", "nic1", "52:54:00:00:01:02")),
+        ["nodes.compute2.nics.nic1: 52:54:00:00:01:02 is a NIC of compute1 already (a MAC address is on one machine"],
+    ),
+    "a machine twice": (
+        both(SECOND, set_in("nodes", "compute2", "bmc", BMC)),
+        ["nodes.compute2.bmc: https://198.18.0.3:8000 /redfish/v1/Systems/1 is the machine of compute1 already"],
+    ),
+    "a BMC without a user": (
+        machine_but(drop("nodes", "compute1", "bmc", "username")),
+        ["nodes.compute1.bmc: the key username is missing (Who logs in.)"],
+    ),
+    "the address of a BMC": (
+        machine_but(set_in("nodes", "compute1", "bmc", "address", "198.18.0.3")),
+        ["nodes.compute1.bmc.address: '198.18.0.3' is not possible here (https://<address> or https://"],
+    ),
+    "an unknown hint": (
+        machine_but(root_device={"seriall": "X"}),
+        ["nodes.compute1.root_device.seriall: unknown key (did you mean serial?)"],
+    ),
+    "no hint": (machine_but(root_device={}), ["nodes.compute1.root_device: needs at least 1 entry"]),
+    "preserve without root_device": (
+        machine_but(preserve=[{"serial": "X"}]),
+        [
+            "nodes.compute1.preserve: disks are to be preserved, and nothing says which disk gets the system"
+            " (add `root_device`"
+        ],
+    ),
+    "preserve without root_device in the profile": (
+        set_in("profiles", "compute", "preserve", [{"serial": "X"}]),
+        ["profiles.compute.preserve: disks are to be preserved, and nothing says which disk gets the system"],
+    ),
+    "no provisioning network": (
+        machine_but(drop("traffic", "provisioning")),
+        ["traffic: the key provisioning is missing, and machines have a BMC (Network for: BMCs and machines"],
+    ),
+    "not connected to the provisioning network": (
+        machine_but(set_in("traffic", "provisioning", "external")),
+        ["nodes.compute1.profile: the profile compute is not connected to the network external (provisioning)"],
+    ),
+    "provisioning without a subnet at the site": (
+        machine_but(
+            SECOND_SITE, set_in("nodes", "control1", "site", "main"), set_in("nodes", "compute1", "site", "edge")
+        ),
+        ["nodes.compute1: the network control has no subnet for the site edge of this node"],
+    ),
+    "a machine without a template": (
+        machine_but(drop("nodes", "compute1", "network_config"), drop("nodes", "compute1", "nics")),
+        [
+            "nodes.compute1.bmc: the machine has a BMC, and no NIC with a MAC address",
+            "nodes.compute1: nothing says how the machine's NICs are connected to the provisioning network (add `net",
+        ],
+    ),
+    "a provisioning network that no NIC leads to": (
+        machine_but(
+            set_in("network_configs", "bonded", 0, {**BOND, "network": "tunnel"}),
+            set_in(
+                "network_configs",
+                "bonded",
+                1,
+                {"type": "linux_bridge", "name": "br0", "members": [], "network": "control"},
+            ),
+        ),
+        [
+            "nodes.compute1: no NIC, bond or VLAN of the template bonded leads to the network control (provisioning)"
+            " (put `network: control` on an interface, a linux_bond or a vlan)"
+        ],
+    ),
+    "the only member is not provisioned": (
+        set_in("nodes", "compute1", "provisioned", False),
+        ["web.agent runs on 0 nodes and needs at least 1"],
+    ),
+    "a trait": (machine_but(traits=["gpu"]), ["nodes.compute1.traits[0]: 'gpu' is not possible here (CUSTOM_ and"]),
+    "an image": (machine_but(image="../x"), ["nodes.compute1.image: '../x' is not possible here (lower-case"]),
+}
+
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused(lab: Any, cloud: Data, case: str) -> None:
@@ -419,7 +543,14 @@ ACCEPTED: dict[str, Callable[[Data], None]] = {
         set_in("nodes", {"one": {"profile": "small"}}),
         drop(*EXTERNAL, "floating"),
     ),
-    "managed": set_in("nodes", "compute1", {"profile": "compute", "managed": True, "provisioned": False}),
+    "not provisioned": set_in("nodes", "compute2", {"profile": "compute", "provisioned": False}),
+    "a machine": lambda data: machine(data),
+    "a machine with its own words": both(
+        lambda data: machine(data, image="other", traits=["CUSTOM_GPU"], expected={"cpus": 2, "disks": [{"size": 10}]}),
+        lambda data: machine(data, root_device={"size": ">= 10"}, preserve=[{"serial": "D"}], automated_clean=False),
+        set_in("sites", "main", {"conductor_group": "rack1"}),
+        set_in("authorized_keys", ["ssh-ed25519 AAAA me"]),
+    ),
     "everything on one network": both(
         set_in("traffic", "tunnel", "control"),
         set_in("traffic", "external", "control"),

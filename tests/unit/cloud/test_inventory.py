@@ -129,6 +129,7 @@ def test_variables_of_a_node(lab: Any, cloud: dict[str, Any]) -> None:
             "profile": "compute",
             "managed": False,
             "provisioned": True,
+            "machine": False,
             "services": {"base": ["main"], "net": ["local"], "web": ["agent"]},
             "addresses": addresses,
             "interfaces": {"control": "eth0", "tunnel": "eth1"},
