@@ -89,6 +89,9 @@ e2e: dev root ## A whole cloud, used as a user does
 faults: dev root ## Break on purpose what breaks by itself
 	@$(check) python -m pytest tests/faults $(ARGS)
 
+test-fleet: dev ## Fleets of nodes on a real Ironic with fake hardware
+	@$(check) python -m pytest tests/fleet $(ARGS)
+
 test-network: dev debian-machines root ## Break the network of emulated machines, and see them come back
 	@$(check) python -m pytest tests/network $(ARGS)
 
@@ -117,7 +120,7 @@ changelog: dev ## Turn changelogs/fragments into the changelog of the version in
 	@$(check) antsibull-changelog release
 
 .PHONY: cloud cloud-down plan network deploy validate smoke rollback lab images credentials setup debian debian-machines \
-	debian-baremetal locks dev lint unit structure molecule e2e faults test-network test-baremetal demo-dead-nic test bench docs docs-check changelog root
+	debian-baremetal locks dev lint unit structure molecule e2e faults test-fleet test-network test-baremetal demo-dead-nic test bench docs docs-check changelog root
 
 root:
 	@[ "$$(id -u)" = 0 ] || { echo "This target makes networks, mounts and containers: run it as root (sudo make ...)." >&2; exit 1; }

@@ -52,13 +52,14 @@ TIERS = [
     Tier("unit", [*PYTEST, "tests/unit", "--ignore=tests/unit/network"], 900),
     Tier("unit-network", [*PYTEST, "tests/unit/network", *COVERAGE], 900, "unit"),
     Tier("conformance", [*PYTEST, "tests/conformance"], 600),
+    Tier("fleet", [*PYTEST, "tests/fleet"], 900),
     Tier("molecule", ["molecule", "test", "--all", "--report", "--command-borders"], 1500),
     Tier("e2e", [*PYTEST, "tests/e2e"], 1800),
     Tier("faults", [*PYTEST, "tests/faults"], 1800),
     Tier("network", [*PYTEST, "tests/network"], 2700),
     Tier("baremetal", [*PYTEST, "tests/baremetal"], 2700),
 ]
-DEFAULT = ["lint", "docs", "structure", "unit", "conformance", "molecule", "e2e", "faults"]
+DEFAULT = ["lint", "docs", "structure", "unit", "conformance", "fleet", "molecule", "e2e", "faults"]
 
 #: The last line of pytest: "3 failed, 12 passed, 1 skipped in 4.21s", between equal signs or not.
 PYTEST_SUMMARY = re.compile(r"^=* ?(?P<counts>(?:\d+ \w+(?:, )?)+) in [\d.]+s(?: \([\d:]+\))? ?=*$")

@@ -190,6 +190,8 @@ def logged(application, path):
 
     def wrapper(environ, start_response):
         begin = time.monotonic()
+        query = f"?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else ""
+        asked = f"{environ['REQUEST_METHOD']} {environ.get('SCRIPT_NAME', '')}{environ['PATH_INFO']}{query}"
         status = "-"
 
         def start(line, *arguments):
@@ -200,9 +202,7 @@ def logged(application, path):
         try:
             return application(environ, start)
         finally:
-            query = f"?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else ""
-            spent = 1000 * (time.monotonic() - begin)
-            file.write(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}{query} {status} {spent:.0f}\n")
+            file.write(f"{asked} {status} {1000 * (time.monotonic() - begin):.0f}\n")
 
     return wrapper
 
