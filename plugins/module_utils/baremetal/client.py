@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ironic's API over openstacksdk's session: bounded in time, counted, for several threads at once.
 
-``Client`` answers with whatever Ironic says, 409 and 503 too. ``Patient`` asks again, within bounds, where waiting helps:
-it is for modules that make a few requests. A fleet waits itself.
+``Client`` answers with whatever Ironic says, 409 and 503 too. ``Patient`` asks again, within bounds, where waiting
+helps: it is for modules that make a few requests. A fleet waits itself.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ class Client:
             )
         except exceptions.SSLError as error:
             raise BaremetalError(
-                f"{self.url}: its certificate is not trusted: {error}; cacert of the cloud in clouds.yaml must name the "
-                "authority that issued it"
+                f"{self.url}: its certificate is not trusted: {error}; cacert of the cloud in clouds.yaml must name "
+                "the authority that issued it"
             ) from error
         except exceptions.Unauthorized as error:
             raise BaremetalError(_refused(self.url)) from error

@@ -143,7 +143,9 @@ ENDS: Mapping[str, frozenset[str]] = {
     "rescue": frozenset({"rescue"}),
     "unrescue": frozenset({"active"}),
     "service": frozenset({"active"}),
-    "abort": frozenset({"active", "inspect failed", "clean failed", "deploy failed", "rescue failed", "service failed"}),
+    "abort": frozenset(
+        {"active", "inspect failed", "clean failed", "deploy failed", "rescue failed", "service failed"}
+    ),
 }
 
 #: Target -> the verbs that may be used on the way. Whatever is not here is never done for it.
