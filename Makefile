@@ -30,6 +30,9 @@ help: ## This list
 cloud: debian root setup ## From nothing to a running cloud: set-up, lab, images, deploy, smoke; prints how to log in
 	@$(playbook) ozone.openstack.cloud $(ARGS)
 
+undercloud: debian root setup ## From nothing to an Ironic that can provision machines: lab, image, deploy, validate
+	@$(playbook) ozone.openstack.lab ozone.openstack.images ozone.openstack.undercloud $(ARGS)
+
 cloud-down: root setup ## Remove the lab with its nodes and networks
 	@$(playbook) ozone.openstack.lab_down $(ARGS)
 
@@ -119,7 +122,7 @@ docs-check: dev ## Fail when they are out of date
 changelog: dev ## Turn changelogs/fragments into the changelog of the version in galaxy.yml
 	@$(check) antsibull-changelog release
 
-.PHONY: cloud cloud-down plan network deploy validate smoke rollback lab images credentials setup debian debian-machines \
+.PHONY: cloud undercloud cloud-down plan network deploy validate smoke rollback lab images credentials setup debian debian-machines \
 	debian-baremetal locks dev lint unit structure molecule e2e faults test-fleet test-network test-baremetal demo-dead-nic test bench docs docs-check changelog root
 
 root:

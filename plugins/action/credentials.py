@@ -6,8 +6,13 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.ozone.openstack.plugins.module_utils.atomic import private_directory, write_if_changed
-from ansible_collections.ozone.openstack.plugins.module_utils.credentials import clouds_file
+from ansible_collections.ozone.openstack.plugins.module_utils.credentials import (
+    clouds_file,
+    keystone_clouds,
+    undercloud,
+)
 from ansible_collections.ozone.openstack.plugins.module_utils.secrets import SecretsError
+from ansible_collections.ozone.openstack.plugins.module_utils.services import ironic
 from ansible_collections.ozone.openstack.plugins.plugin_utils.access import CloudAccess
 from ansible_collections.ozone.openstack.plugins.plugin_utils.local_action import LocalAction
 
@@ -23,8 +28,15 @@ class ActionModule(LocalAction):
         here = CloudAccess(self, variables)
         state_dir = here.state_dir()
         path = state_dir / "clouds.yaml"
-        auth = {interface: here.admin(interface) for interface in ("public", "internal")}
-        text = clouds_file(str(path), auth, str(here.cloud()["region"]), str(state_dir / "pki" / "ca.pem"))
+        cloud, ca_cert = here.cloud(), str(state_dir / "pki" / "ca.pem")
+        clouds: dict[str, Any] = {}
+        if "keystone_api" in cloud["front_ends"]:
+            auth = {interface: here.admin(interface) for interface in ("public", "internal")}
+            clouds |= keystone_clouds(auth, str(cloud["region"]), ca_cert)
+        nodes = ironic.members(cloud)
+        if nodes:
+            clouds |= undercloud(ironic.url(cloud, nodes[0]), ironic.USER, here.secret("ironic_api_password"), ca_cert)
+        text = clouds_file(str(path), clouds)
         private_directory(state_dir)
         changed = write_if_changed(path, text, 0o600, check=self._task.check_mode)
-        return {"changed": changed, "path": str(path), "clouds": ["ozone", "ozone-internal"]}
+        return {"changed": changed, "path": str(path), "clouds": list(clouds)}

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.scale import scale_down_refusals
+from ansible_collections.ozone.openstack.plugins.module_utils.services.certificates import certificates
 from ansible_collections.ozone.openstack.plugins.module_utils.services.haproxy import checks
+from ansible_collections.ozone.openstack.plugins.module_utils.services.ironic import site
 from ansible_collections.ozone.openstack.plugins.module_utils.services.keystone import key_files
 from ansible_collections.ozone.openstack.plugins.module_utils.services.node import account_files
 from ansible_collections.ozone.openstack.plugins.module_utils.services.ovn import chassis, cloud_remotes
@@ -20,7 +22,9 @@ class FilterModule:
         """Filters by name."""
         return {
             "account_files": account_files,
+            "certificates": certificates,
             "front_end_checks": checks,
+            "ironic_site": site,
             "key_files": key_files,
             "ovn_chassis": chassis,
             "ovn_remotes": cloud_remotes,

@@ -1,23 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The clouds.yaml with which an operator logs in to a cloud."""
+"""The clouds.yaml with which an operator logs in to a cloud, and to the undercloud that provisions its machines."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import yaml
 
 HEADER = """# Made by ozone.openstack.credentials, which overwrites changes.
-# Use it: OS_CLIENT_CONFIG_FILE={path} openstack --os-cloud ozone
+# Use it: OS_CLIENT_CONFIG_FILE={path} openstack --os-cloud {cloud}
 """
 
+#: The cloud of the undercloud: Ironic alone, without Keystone.
+UNDERCLOUD = "ozone-undercloud"
 
-def clouds_file(path: str, auth: Mapping[str, Mapping[str, str]], region: str, ca_cert: str) -> str:
-    """The text of the file at ``path``.
 
-    ``auth`` is the login by interface: ``public`` becomes the cloud ``ozone``, any other one ``ozone-<interface>``.
+def keystone_clouds(auth: Mapping[str, Mapping[str, str]], region: str, ca_cert: str) -> dict[str, Any]:
+    """The entries of a cloud. ``auth`` is the login by interface: ``public`` becomes ``ozone``, any other one
+    ``ozone-<interface>``.
     """
-    clouds = {
+    return {
         "ozone" if interface == "public" else f"ozone-{interface}": {
             "auth": dict(login),
             "cacert": ca_cert,
@@ -27,4 +30,21 @@ def clouds_file(path: str, auth: Mapping[str, Mapping[str, str]], region: str, c
         }
         for interface, login in auth.items()
     }
-    return HEADER.format(path=path) + yaml.safe_dump({"clouds": clouds}, default_flow_style=False, sort_keys=True)
+
+
+def undercloud(endpoint: str, user: str, password: str, ca_cert: str) -> dict[str, Any]:
+    """The entry of the undercloud, whose only service is Ironic at ``endpoint``."""
+    return {
+        UNDERCLOUD: {
+            "auth_type": "http_basic",
+            "auth": {"endpoint": endpoint, "username": user, "password": password},
+            "baremetal_endpoint_override": endpoint,
+            "cacert": ca_cert,
+        }
+    }
+
+
+def clouds_file(path: str, clouds: Mapping[str, Any]) -> str:
+    """The text of the file at ``path``."""
+    text = yaml.safe_dump({"clouds": dict(clouds)}, default_flow_style=False, sort_keys=True)
+    return HEADER.format(path=path, cloud=next(iter(clouds), "NAME")) + text

@@ -8,6 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
+
+#: Standard base 64 to that of bcrypt: the same bits, other letters.
+_BCRYPT_BASE64 = bytes.maketrans(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+    b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
+)
 
 
 def mysql_hash(password: str) -> str:
@@ -27,3 +34,16 @@ def rabbitmq_hash(password: str, user: str = "") -> str:
     """
     salt = hashlib.sha256(b"ozone rabbitmq salt\0" + user.encode() + b"\0" + password.encode()).digest()[:4]
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+
+
+@cache
+def bcrypt_hash(password: str, user: str = "") -> str:
+    """The bcrypt hash of an htpasswd file, which is the only one that Ironic's basic authentication takes.
+
+    As with RabbitMQ, the salt is derived from user and password, so that the text never changes by itself.
+    """
+    import bcrypt  # imported late: only a cloud with Ironic needs it
+
+    salt = hashlib.sha256(b"ozone bcrypt salt\0" + user.encode() + b"\0" + password.encode()).digest()[:16]
+    text = base64.b64encode(salt).rstrip(b"=").translate(_BCRYPT_BASE64)
+    return bcrypt.hashpw(password.encode(), b"$2b$10$" + text).decode()

@@ -26,7 +26,7 @@ PACKAGES = (
     # node
     "chrony", "sudo", "podman", "crun", "netavark", "aardvark-dns", "catatonit", "conmon", "python3-pymysql",
     # infrastructure services
-    "mariadb-server", "galera-4", "mariadb-backup", "rabbitmq-server", "memcached", "haproxy", "keepalived",
+    "mariadb-server", "galera-4", "mariadb-backup", "rabbitmq-server", "memcached", "haproxy", "keepalived", "nginx",
     "openvswitch-switch", "ovn-central", "ovn-host", "ovn-common",
     "libvirt-daemon-system", "libvirt-clients", "qemu-system-x86", "qemu-utils",
 )  # fmt: skip

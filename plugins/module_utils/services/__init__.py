@@ -9,11 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ansible_collections.ozone.openstack.plugins.module_utils.services import haproxy, mariadb, node, ovn, rabbitmq
+from ansible_collections.ozone.openstack.plugins.module_utils.services import (
+    haproxy,
+    ironic,
+    mariadb,
+    node,
+    ovn,
+    rabbitmq,
+)
 
 BUILDERS: dict[str, Callable[..., str]] = {
     "haproxy_config": haproxy.config,
     "haproxy_certificate": haproxy.certificate,
+    "ironic_boot_menu": ironic.boot_menu,
+    "ironic_certificate": ironic.certificate,
+    "ironic_check_access": ironic.check_access,
+    "ironic_check_tool": ironic.check_tool,
+    "ironic_proxy": ironic.proxy,
+    "ironic_users": ironic.users,
     "mariadb_accounts": mariadb.accounts,
     "mariadb_config": mariadb.config,
     "node_authority": node.authority,

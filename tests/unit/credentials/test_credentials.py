@@ -22,7 +22,9 @@ CLOUD = {
 
 
 def test_both_clouds_and_where_to_trust() -> None:
-    text = credentials.clouds_file("/p", {"public": {"auth_url": "a"}, "internal": {"auth_url": "b"}}, "R", "/ca")
+    entries = credentials.keystone_clouds({"public": {"auth_url": "a"}, "internal": {"auth_url": "b"}}, "R", "/ca")
+    text = credentials.clouds_file("/p", entries)
+    assert "--os-cloud ozone\n" in text
     clouds = yaml.safe_load(text)["clouds"]
     assert clouds["ozone"] == {
         "auth": {"auth_url": "a"},
@@ -55,3 +57,32 @@ def test_the_playbook_writes_it_once(playbook: Callable[..., str], tmp_path: Pat
     assert cloud.config.get_auth_args()["password"] == password
     assert cloud.config.get_auth_args()["auth_url"] == "https://198.18.1.10:5000/v3"
     assert "changed=0" in run()
+
+
+def test_the_undercloud_has_an_entry_of_its_own(playbook: Callable[..., str], tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    node = {"name": "undercloud1", "site": "main", "addresses": {"control": "198.18.0.10"}}
+    cloud = {
+        **CLOUD,
+        "front_ends": {},
+        "vips": {},
+        "traffic": {"provisioning": "control"},
+        "members": {"ironic": {"main": [node]}},
+        "state_dir": str(state),
+    }
+    file = secrets.SecretsFile(state / "secrets.yml", Vault([], state / "vault-password"))
+    file.ensure({"ironic_api_password": "password"})
+    shown = playbook(PLAYBOOK, "-vvv", "--diff", ozone_cloud=cloud)
+    assert "changed=1" in shown, shown
+    password = str(file.read()["ironic_api_password"])
+    assert password not in shown
+    clouds = yaml.safe_load((state / "clouds.yaml").read_text())["clouds"]
+    assert list(clouds) == ["ozone-undercloud"]
+    connection = sdk.connect(sdk.Access(cloud="ozone-undercloud", clouds_file=str(state / "clouds.yaml")))
+    assert connection.config.get_auth_args()["password"] == password
+    assert connection.session.auth.get_endpoint(connection.session) == "https://198.18.0.10:6385"
+    both = {**cloud, **{key: CLOUD[key] for key in ("front_ends", "vips")}}
+    file.ensure({"keystone_admin_password": "password"})
+    assert "changed=1" in playbook(PLAYBOOK, ozone_cloud=both)
+    clouds = yaml.safe_load((state / "clouds.yaml").read_text())["clouds"]
+    assert sorted(clouds) == ["ozone", "ozone-internal", "ozone-undercloud"]
