@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Provision states of Ironic: which there are, which verbs lead from one to another, and the way to a target.
 
-The table is what https://docs.openstack.org/ironic/latest/user/states.html documents and the API of 35.0 does. A verb is
-what is sent (``PUT /v1/nodes/<node>/states/provision``), an event is what Ironic itself lets happen.
+The table is what https://docs.openstack.org/ironic/latest/user/states.html documents and the API of 35.0 does. A verb
+is what is sent (``PUT /v1/nodes/<node>/states/provision``), an event is what Ironic itself lets happen.
 
-The way is the shortest one over verbs that the target allows: a target never does more to a node than it says. From every
-state and for every target there is either a way or a refusal in words.
+The way is the shortest one over verbs that the target allows: a target never does more to a node than it says. From
+every state and for every target there is either a way or a refusal in words.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from typing import Literal
 
 from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.model import Target
 
-#: ``stable``: stays until somebody asks. ``failed``: stays, and somebody has to decide. ``working``: a conductor works on
-#: it; when the conductor dies, another one makes it fail. ``waiting``: for the agent in the ramdisk. ``held``: a step of
-#: the operator's own holds it.
+#: ``stable``: stays until somebody asks. ``failed``: stays, and somebody has to decide. ``working``: a conductor works
+#: on it; when the conductor dies, another one makes it fail. ``waiting``: for the agent in the ramdisk. ``held``: a step
+#: of the operator's own holds it.
 Kind = Literal["stable", "failed", "working", "waiting", "held"]
 
 
 @dataclass(frozen=True)
 class State:
-    """A provision state. ``verbs``: verb -> the state that it leads to at once; ``events``: the same of Ironic's own."""
+    """A provision state. ``verbs``: verb -> the state it leads to at once; ``events``: the same of Ironic's own."""
 
     kind: Kind
     verbs: Mapping[str, str] = field(default_factory=dict)
@@ -267,9 +267,9 @@ def _next(target: Target, condition: Condition) -> list[tuple[str, Condition]]:
             continue
         if verb in ("active", "provide") and _unknown(condition):
             continue
-        if verb == "manage" and condition.state == "available" and target in ("available", "active"):
-            if not _unknown(condition):
-                continue
+        back = verb == "manage" and condition.state == "available" and target in ("available", "active")
+        if back and not _unknown(condition):
+            continue
         if verb == "inspect" and condition.inspected and condition.state == "manageable":
             continue
         end = {"deleted": "available"}.get(verb) or min(ENDS[verb])
@@ -299,9 +299,10 @@ def way(target: Target, condition: Condition) -> Way:
     if state not in STATES:
         return Way(cause=f"Ironic says that it is {state!r}, which is no state that is known here",
                    remedy="look at the node; a newer Ironic may need a newer collection")  # fmt: skip
-    if transitional(state) and not (state in OCCUPIED and there(target, condition)):
-        if target != "undeployed" or "deleted" not in STATES[state].verbs:
-            return Way(wait=True)
+    beyond = state in OCCUPIED and there(target, condition)
+    ended = target == "undeployed" and "deleted" in STATES[state].verbs
+    if transitional(state) and not beyond and not ended and target != "enrolled":
+        return Way(wait=True)
     first: deque[tuple[Condition, tuple[str, ...]]] = deque([(condition, ())])
     seen = {condition}
     while first:

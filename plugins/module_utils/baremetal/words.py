@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Ironic says of a failure, as cause and remedy for a person.
 
-``last_error`` comes from Ironic, from the agent in the ramdisk, and from the BMC, one within the other. The rules go from
-what is certain to what is vague; the first that fits is told. A text that no rule knows is told as it is.
+``last_error`` comes from Ironic, from the agent in the ramdisk, and from the BMC, one within the other. The rules go
+from what is certain to what is vague; the first that fits is told. A text that no rule knows is told as it is.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ def _rule(pattern: str, cause: str, remedy: str) -> Rule:
 
 _BMC = r"(?:redfish|sushy|bmc|ipmi|/redfish/v1|power (?:driver|state|interface)|managers?/)"
 
+_RAMDISK = "look at the console of the machine, at network_data (MAC and VLAN), at the boot order"
+
 RULES: tuple[Rule, ...] = (
     # ---- the image
     _rule(
@@ -49,7 +51,7 @@ RULES: tuple[Rule, ...] = (
     _rule(
         r"(?:certificate[_ ]verify[_ ]failed|ssl(?:error| error)|certificate has expired|self[- ]signed cert)",
         "the certificate of the image store, or of Ironic, is not trusted where it was asked",
-        "the ramdisk has to have the cloud's authority, and a clock that is right: publish the ramdisk again (images.yml)",
+        "the ramdisk needs the cloud's authority and a clock that is right: publish the ramdisk again (images.yml)",
     ),
     _rule(
         r"(?:download of image|error downloading image|image download|failed to download image).*?"
@@ -176,12 +178,12 @@ RULES: tuple[Rule, ...] = (
     _rule(
         r"timeout reached while waiting for callback|timeout reached while waiting for rescue ramdisk",
         "the ramdisk did not call back: it did not boot, has no network, or cannot reach Ironic",
-        "look at the console of the machine, at network_data (MAC and VLAN of the provisioning network), at the boot order",
+        _RAMDISK,
     ),
     _rule(
         r"timeout reached while inspecting",
         "the ramdisk did not report what it found: it did not boot, has no network, or cannot reach Ironic",
-        "look at the console of the machine, at network_data (MAC and VLAN of the provisioning network), at the boot order",
+        _RAMDISK,
     ),
     _rule(
         r"timeout reached while (?P<what>cleaning|servicing).{0,160}failed on step (?P<step>.{0,120})",
@@ -266,8 +268,8 @@ RULES: tuple[Rule, ...] = (
         "look at config_drive, and at the space of the file system of the undercloud",
     ),
     _rule(
-        r"could not find the following (?:driver|interface)|is not supported by hardware type|must be one of|no default "
-        r"value found for",
+        r"could not find the following (?:driver|interface)|is not supported by hardware type|must be one of"
+        r"|no default value found for",
         "Ironic does not offer this driver or interface",
         "correct driver and interfaces, or enable them in Ironic (enabled_*_interfaces)",
     ),
