@@ -141,6 +141,17 @@ class Wanted:
     expected: Expected | None = None
 
 
+@dataclass(frozen=True)
+class Wish:
+    """A name that is to have a node. ``candidates``: names or ids, empty for any; ``site``: a conductor group."""
+
+    name: str
+    resource_class: str
+    traits: Sequence[str] = ()
+    candidates: Sequence[str] = ()
+    site: str | None = None
+
+
 @dataclass
 class Outcome:
     """What became of one node.

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.ozone.openstack.plugins.module_utils.baremetal import disks
@@ -15,6 +15,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.model im
     Declared,
     Port,
     PortGroup,
+    Wish,
 )
 from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.secret_fields import DIGESTS, MASK
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import did_you_mean
@@ -258,6 +259,11 @@ _DECLARED: dict[str, Reader] = {
 }
 
 
+def _raise(report: Report) -> None:
+    if report.problems:
+        raise BaremetalError("\n".join(str(problem) for problem in report.problems))
+
+
 def read(name: str, plain: Mapping[str, Any]) -> Declared:
     """A node as declared in plain data. A key whose value is None counts as left out.
 
@@ -280,6 +286,38 @@ def read(name: str, plain: Mapping[str, Any]) -> Declared:
     for word in ("retired", "protected"):
         if getattr(declared, f"{word}_reason") and getattr(declared, word) is False:
             report.add(f"{name}.{word}_reason", f"is given, and {word} is false", "remove the reason")
-    if report.problems:
-        raise BaremetalError("\n".join(str(problem) for problem in report.problems))
+    _raise(report)
     return declared
+
+
+def _names(report: Report, path: str, value: Any) -> tuple[str, ...]:
+    return tuple(
+        str(_NAMED(report, f"{path}[{index}]", item)) for index, item in enumerate(_items(report, path, value))
+    )
+
+
+_WISH: dict[str, Reader] = {
+    "name": _NAMED,
+    "resource_class": _text(80),
+    "traits": _traits,
+    "candidates": _names,
+    "site": _conductor_group,
+}
+
+
+def read_wishes(plain: Sequence[Mapping[str, Any]]) -> list[Wish]:
+    """Names that are to have nodes, of plain data.
+
+    :raises BaremetalError: every mistake in it, a line each.
+    """
+    report = Report()
+    found = []
+    for index, item in enumerate(plain):
+        here = f"allocations[{index}]"
+        keys = {"name": "", "resource_class": "", **_read(report, here, item, _WISH, "name")}
+        if not keys["resource_class"]:
+            report.add(f"{here}.resource_class", "is missing", "the class of nodes to choose from")
+        found.append(Wish(**keys))
+    _unique(report, "allocations", "name", ((index, wish.name) for index, wish in enumerate(found) if wish.name))
+    _raise(report)
+    return found
