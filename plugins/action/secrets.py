@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.ozone.openstack.plugins.module_utils.secrets import SecretsError, merge
+from ansible_collections.ozone.openstack.plugins.module_utils.secrets import SecretsError, merge, use
 from ansible_collections.ozone.openstack.plugins.plugin_utils.local_action import LocalAction
 from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source import (
     read_secrets,
@@ -15,7 +15,8 @@ from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source impo
 )
 
 ARGUMENTS: dict[str, Any] = {
-    "secrets": {"type": "dict", "required": True},
+    "secrets": {"type": "dict", "default": {}},
+    "given": {"type": "dict", "default": {}, "no_log": True},
     "state_dir": {"type": "path"},
     "source": {"type": "str", "choices": ["file", "hashi_vault"], "default": "file"},
     "url": {"type": "str"},
@@ -39,7 +40,10 @@ class ActionModule(LocalAction):
             wanted.update(
                 {str(key): str(value) for key, value in (kind.items() if isinstance(kind, dict) else [(name, kind)])}
             )
+        changed: list[str] = []
         if options["source"] == "hashi_vault":
+            if options["given"]:
+                raise SecretsError("the secrets are on a server: write them there, with its own tools")
             values, where = read_secrets(self._loader, self._templar, variables, options)
             missing = merge(values, wanted, where)[1]
             if missing:
@@ -50,9 +54,14 @@ class ActionModule(LocalAction):
             state_dir = Path(options["state_dir"]) if options["state_dir"] else state_dir_of(variables)
             file = secrets_file(self._loader, state_dir)
             where = str(file.path)
+            given = {str(name): str(value) for name, value in options["given"].items()}
+            for value in given.values():
+                use(value)
+            changed = file.give(given, check=self._task.check_mode) if given else []
             generated = file.ensure(wanted, check=self._task.check_mode)
-        result: dict[str, Any] = {"changed": bool(generated), "generated": generated, "path": where}
-        if generated and self._task.diff:
+        result: dict[str, Any] = {"changed": bool(generated or changed), "generated": generated, "path": where}
+        if (generated or changed) and self._task.diff:
             added = "".join(f"{name}: (generated {wanted[name]})\n" for name in generated)
+            added += "".join(f"{name}: (given)\n" for name in changed)
             result["diff"] = [{"before_header": where, "after_header": where, "before": "", "after": added}]
         return result

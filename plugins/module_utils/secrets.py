@@ -211,6 +211,19 @@ class SecretsFile:
                 write_atomic(self.path, self.codec.encrypt(dump(values)), 0o600)
         return missing
 
+    def give(self, given: Mapping[str, str], *, check: bool = False) -> list[str]:
+        """Write what only the operator knows, such as passwords of devices; return the names of those that differ."""
+        for name, value in given.items():
+            if not value or "\n" in value:
+                raise SecretsError(f"{name}: must be one line of text that is not empty")
+        private_directory(self.path.parent)
+        with exclusive(self.path.with_name(f".{self.path.name}.lock")):
+            there = self.read()
+            changed = sorted(name for name, value in given.items() if there.get(name) != value)
+            if changed and not check:
+                write_atomic(self.path, self.codec.encrypt(dump({**there, **given})), 0o600)
+        return changed
+
 
 def ensure_password_file(path: Path) -> None:
     """Make the file with a generated vault password (mode 0600) when it is missing; never change one."""

@@ -10,7 +10,8 @@ version_added: 1.0.0
 short_description: Generate the secrets of a cloud that are missing
 description:
   - Keeps the secrets of a cloud in one file, C(secrets.yml) in the state directory, encrypted with ansible-vault.
-  - Generates those that are missing. Never changes or removes one that is there, and never shows a value.
+  - Generates those that are missing. Never changes or removes one that is there unless it is given, and never shows a
+    value.
   - The vault password is the one that ansible was given (C(--vault-password-file), C(--vault-id),
     C(ANSIBLE_VAULT_PASSWORD_FILE)), else the one in C(vault-password) in the state directory, which is generated.
   - Runs on the deployment host, in the process of ansible-playbook; no connection is made.
@@ -24,7 +25,13 @@ options:
       - C(password) is 32 letters and digits, C(hex32) 32 hexadecimal digits, C(fernet) one Fernet key, and
         C(fernet_keys) a Fernet key repository (key index to key, V(0) is the staged and V(1) the primary key).
     type: dict
-    required: true
+    default: {}
+  given:
+    description:
+      - Secrets that nobody can generate, such as passwords of BMCs, by name. They are written where they differ.
+      - Not possible with O(source=hashi_vault), whose own tools write them.
+    type: dict
+    default: {}
   state_dir:
     description: State directory of the cloud. Default is C(ozone_cloud.state_dir).
     type: path

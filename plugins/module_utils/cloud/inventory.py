@@ -62,9 +62,10 @@ def build_inventory(
         **_ssh(state / "ssh", exists),
         "ozone_cloud": _cloud(cloud, catalogue, state, order, members),
     }
+    ssh = _machine_ssh(state / "ssh", exists)
     known = machines.machines(cloud)
     if known:
-        variables["ozone_machines"] = known
+        variables |= {"ozone_machines": known, "ozone_machine_ssh": ssh}
     groups: dict[str, list[str]] = {}
     for service in order:
         groups[service] = [node.name for node in hosts.values() if service in node.services]
@@ -75,7 +76,7 @@ def build_inventory(
         groups[f"profile_{profile}"] = [node.name for node in hosts.values() if node.profile == profile]
     for site in cloud.sites:
         groups[f"site_{site}"] = [node.name for node in hosts.values() if node.site == site]
-    return Inventory(groups, variables, _hosts(cloud, order, _machine_ssh(state / "ssh", exists)))
+    return Inventory(groups, variables, _hosts(cloud, order, ssh))
 
 
 def _machine_ssh(directory: Path, exists: Callable[[Path], bool]) -> Variables:

@@ -7,8 +7,10 @@ that may log in are added where a fleet is told to go (``complete``), on the dep
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.definition import MAC, Cloud, Machine, Node
@@ -55,10 +57,7 @@ def _machine(cloud: Cloud, node: Node, machine: Machine) -> Plain:
             "resource_class": machine.resource_class,
             "traits": sorted(machine.traits),
             "conductor_group": str((cloud.data["sites"][node.site] or {}).get("conductor_group", "")),
-            "properties": {
-                "root_device": dict(machine.root_device) or None,
-                "skip_block_devices": [dict(hint) for hint in machine.preserve] or None,
-            },
+            "properties": _properties(machine),
             "extra": {"ozone_cloud": cloud.name},
             "network_data": machine.ramdisk_network_data,
             "automated_clean": machine.automated_clean,
@@ -80,6 +79,14 @@ def _machine(cloud: Cloud, node: Node, machine: Machine) -> Plain:
     }
 
 
+def _properties(machine: Machine) -> Plain:
+    """Disks. Cleaning has to know which to leave alone; what Ironic has of those is never removed, only replaced."""
+    properties: Plain = {"root_device": dict(machine.root_device) or None}
+    if machine.preserve:
+        properties["skip_block_devices"] = [dict(hint) for hint in machine.preserve]
+    return properties
+
+
 def _driver_info(bmc: Mapping[str, Any]) -> Plain:
     """``driver_info`` without the password; None removes what Ironic has."""
     return {
@@ -91,9 +98,10 @@ def _driver_info(bmc: Mapping[str, Any]) -> Plain:
 
 
 def choose(known: Sequence[Mapping[str, Any]], names: Iterable[str], purpose: str) -> list[Mapping[str, Any]]:
-    """The machines that are meant. ``purpose``: ``enrol`` or ``provision``; ``names``: exact, none for all there are.
+    """The machines that are meant, by exact names; without names all that the purpose is for.
 
-    Raises MachineError with every name that cannot be meant.
+    ``enrol``: the managed ones; ``provision``: of these, those that are part of the cloud; ``unprovision``: those that
+    are not, and only by name. Raises MachineError with every name that cannot be meant.
     """
     by_name = {str(machine["name"]): machine for machine in known}
     wanted = list(dict.fromkeys(names))
@@ -107,11 +115,18 @@ def choose(known: Sequence[Mapping[str, Any]], names: Iterable[str], purpose: st
             problems.append(f"{name}: is not managed by Ozone: say `managed: true` for it in cloud.yml")
         elif purpose == "provision" and not machine["provisioned"]:
             problems.append(f"{name}: is to have no system: remove `provisioned: false` of it in cloud.yml")
+        elif purpose == "unprovision" and machine["provisioned"]:
+            problems.append(
+                f"{name}: is part of the cloud: take its services away with scale_down.yml, then say "
+                "`provisioned: false` for it in cloud.yml"
+            )
+    if not wanted and purpose == "unprovision":
+        problems.append("name the machines, exactly: -e ozone_nodes=bm1,bm2")
     if problems:
         raise MachineError("\n".join(problems))
     if wanted:
         return [by_name[name] for name in wanted]
-    return [one for one in known if one["managed"] and (purpose != "provision" or one["provisioned"])]
+    return [one for one in known if one["managed"] and (purpose == "enrol" or one["provisioned"])]
 
 
 def complete(
@@ -128,7 +143,10 @@ def complete(
     own = f"{OF_ALL}_{name}"
     password = secrets.get(own, secrets.get(OF_ALL))
     if not isinstance(password, str) or not password:
-        raise MachineError(f"{name}: there is no secret {own}, and no {OF_ALL} for all machines")
+        raise MachineError(
+            f"{name}: there is no secret {own}, and no {OF_ALL} for all machines: "
+            f"set it with `ansible-playbook -i cloud.yml ozone.openstack.secret -e ozone_secret={own}`"
+        )
     node = dict(machine["node"])
     node["driver_info"] = {**node["driver_info"], "redfish_password": password}
     made: Plain = {"name": name, "node": node, "expected": machine["expected"]}
@@ -139,3 +157,53 @@ def complete(
         meta_data = {**drive["meta_data"], "public_keys": public_keys}
         made["instance"] = {**instance, "image": dict(image), "config_drive": {**drive, "meta_data": meta_data}}
     return made
+
+
+def published(state_dir: Path) -> dict[str, Plain]:
+    """The golden images that were published to the cloud's undercloud, by name; empty before that."""
+    file = state_dir / "machine-images.json"
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
+
+
+def bmcs(known: Iterable[Mapping[str, Any]]) -> list[Plain]:
+    """The BMCs of the machines that are managed, as ``bmc_info`` takes them."""
+    infos = {str(machine["name"]): machine["node"]["driver_info"] for machine in known if machine["managed"]}
+    return [
+        {"name": name, "address": info["redfish_address"], "verify_ca": info["redfish_verify_ca"]}
+        for name, info in infos.items()
+    ]
+
+
+def shortcomings(
+    known: Iterable[Mapping[str, Any]], nodes: Iterable[Mapping[str, Any]], looks: Iterable[Mapping[str, Any]]
+) -> list[str]:
+    """What is not as cloud.yml says, a line for each machine. ``nodes``: Ironic's; ``looks``: those of ``bmc_info``."""
+    by_name = {node.get("name"): node for node in nodes}
+    troubles = {look["name"]: look["trouble"] for look in looks}
+    found = []
+    for machine in known:
+        name = machine["name"]
+        if machine["managed"]:
+            said = _shortcomings(machine, by_name.get(name))
+            if troubles.get(name):
+                said.insert(0, f"its BMC {machine['node']['driver_info']['redfish_address']} {troubles[name]}")
+            found += [f"{name}: {'; '.join(said)}"] if said else []
+    return found
+
+
+def _shortcomings(machine: Mapping[str, Any], node: Mapping[str, Any] | None) -> list[str]:
+    if node is None:
+        return ["Ironic does not know it: enrol it (enrol.yml)"]
+    said = []
+    state, error = str(node.get("provision_state")), str(node.get("last_error") or "")
+    if node.get("maintenance"):
+        said.append(f"is in maintenance: {node.get('maintenance_reason') or 'nobody said why'}")
+    if machine["provisioned"] and state != "active":
+        said.append(f"is {state!r} and not active: {error or 'provision it (provision.yml)'}")
+    elif not machine["provisioned"] and state == "active":
+        said.append("still has its system, although it has left the cloud: take it off (unprovision.yml)")
+    elif state.endswith("failed") or state == "error":
+        said.append(f"is {state!r}: {error}")
+    if state == "active" and node.get("power_state") != "power on":
+        said.append("is switched off")
+    return said

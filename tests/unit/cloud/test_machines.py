@@ -92,11 +92,11 @@ def test_a_machine_as_the_fleet_takes_it(lab: Any, cloud: dict[str, Any]) -> Non
     json.dumps(built.variables)
 
 
-def test_without_hints_what_ironic_had_is_removed(lab: Any, cloud: dict[str, Any]) -> None:
+def test_what_is_not_said_is_removed_in_ironic_but_for_disks_to_preserve(lab: Any, cloud: dict[str, Any]) -> None:
     machine(cloud)
     del cloud["nodes"]["compute1"]["bmc"]["system"]
     node = the_machine(lab, cloud)["node"]
-    assert node["properties"] == {"root_device": None, "skip_block_devices": None}
+    assert node["properties"] == {"root_device": None}  # disks are given up by hand
     assert node["driver_info"]["redfish_system_id"] is None
     assert node["driver_info"]["redfish_verify_ca"] is True
     assert node["conductor_group"] == ""
@@ -168,6 +168,7 @@ MACHINES = [
         ([], "enrol", ["one", "two"]),
         ([], "provision", ["one"]),
         (["two", "two", "one"], "enrol", ["two", "one"]),
+        (["two"], "unprovision", ["two"]),
     ],
 )
 def test_which_machines_are_meant(names: list[str], purpose: str, wanted: list[str]) -> None:
@@ -182,6 +183,13 @@ def test_machines_that_cannot_be_meant() -> None:
         "two: is to have no system: remove `provisioned: false` of it in cloud.yml",
         "other: is not managed by Ozone: say `managed: true` for it in cloud.yml",
     ]
+
+
+def test_a_machine_of_the_cloud_is_not_taken_away() -> None:
+    with pytest.raises(MachineError, match="one: is part of the cloud: take its services"):
+        choose(MACHINES, ["one"], "unprovision")
+    with pytest.raises(MachineError, match="name the machines, exactly"):
+        choose(MACHINES, [], "unprovision")
 
 
 @pytest.mark.parametrize("secrets", [{"bmc_password_compute1": "own", "bmc_password": "all"}, {"bmc_password": "own"}])
