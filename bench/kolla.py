@@ -41,9 +41,14 @@ class Genconfig:
     changed: int
 
 
-def prepare(directory: Path) -> None:
-    """Install the peer (once, in the cache) and write its configuration."""
+def install() -> None:
+    """Install the peer, once, in the cache."""
     subprocess.run([sys.executable, ROOT / "requirements" / "setup.py", "kolla"], check=True, timeout=900)
+
+
+def prepare(directory: Path) -> None:
+    """Install the peer and write its configuration."""
+    install()
     share = VENV / "share" / "kolla-ansible"
     (directory / "node").mkdir(parents=True)
     (directory / "globals.yml").write_text(GLOBALS.format(directory=directory))

@@ -26,7 +26,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / ".ansible" / "collections"), str(ROOT / "tests" / "structure"), str(ROOT / "bench")]
 
-import kolla  # noqa: E402 - found on the path set above
+import fleet  # noqa: E402 - found on the path set above
+import kolla  # noqa: E402 - the same
 import rules  # noqa: E402 - the same
 import yaml  # noqa: E402 - the same
 
@@ -172,6 +173,13 @@ def role_size() -> Result:
         "target": {"most_files": rules.MOST_FILES, "repeated_tasks": 0},
         "ok": most <= rules.MOST_FILES and not repeated,
     }
+
+
+@measurement
+def bare_metal() -> Result:
+    """500 nodes with failures on a real Ironic, from nothing to running and back, beside a loop over nodes."""
+    kolla.install()
+    return fleet.measure(say=say)
 
 
 def machine() -> Result:

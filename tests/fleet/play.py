@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -123,7 +124,7 @@ def wanted(
                 "driver": DRIVER,
                 "driver_info": {"faults": dict((faults or {}).get(name, {}))},
                 "resource_class": "baremetal",
-                "ports": [{"address": mac(index)}],
+                "ports": [{"address": mac(name)}],
                 **more,
             },
             "instance": {
@@ -131,13 +132,13 @@ def wanted(
                 "config_drive": {"meta_data": {"name": name, "hostname": name}},
             },
         }
-        for index, name in enumerate(nodes)
+        for name in nodes
     ]
 
 
-def mac(index: int) -> str:
-    """A MAC address; the first byte says that nobody was given it."""
-    return f"52:54:00:{index >> 16 & 255:02x}:{index >> 8 & 255:02x}:{index & 255:02x}"
+def mac(name: str) -> str:
+    """The MAC address of a node; the first byte says that nobody was given it."""
+    return "52:" + hashlib.sha256(name.encode()).digest()[:5].hex(":")
 
 
 def fleet(there: Ironic, target: str, nodes: Sequence[Mapping[str, Any]], **options: Any) -> Run:
