@@ -26,6 +26,7 @@ BUILDERS: dict[str, Callable[..., str]] = {
     "ironic_check_access": ironic.check_access,
     "ironic_check_tool": ironic.check_tool,
     "ironic_proxy": ironic.proxy,
+    "ironic_schema_tool": ironic.schema_tool,
     "ironic_users": ironic.users,
     "mariadb_accounts": mariadb.accounts,
     "mariadb_config": mariadb.config,

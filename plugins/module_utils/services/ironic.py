@@ -196,6 +196,11 @@ def check_tool(context: Context) -> str:
     return Path(__file__).with_name("ironic_check.py").read_text(encoding="utf-8")
 
 
+def schema_tool(context: Context) -> str:
+    """The text of ``ironic_schema.py``."""
+    return Path(__file__).with_name("ironic_schema.py").read_text(encoding="utf-8")
+
+
 _PROXY = """# Made by Ozone.
 worker_processes auto;
 error_log stderr warn;
