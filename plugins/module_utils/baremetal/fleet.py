@@ -158,6 +158,7 @@ class Entry:
     trouble: float | None = None  # since when it is locked, busy or unanswered
     pause: float = 0.0
     queued: bool = False
+    told: bool = False  # that it failed
     done: bool = False
 
     @property
@@ -328,8 +329,9 @@ class Fleet:
         self.next_poll = now + LONGEST
         if isinstance(error, BaremetalError) or now - self.silent >= self.options.limits["answer"]:
             for entry in [*self.under_way, *self.queue]:
-                self._end(entry, entry.course.fail(entry.course.outcome.stage or "wait", str(error),
-                          "look at the service ironic on the undercloud, then run this again"))  # fmt: skip
+                remedy = "look at the service ironic on the undercloud, then run this again"
+                entry.course.fail(entry.course.outcome.stage or "wait", str(error), remedy)
+                self._end(entry)
             self.queue.clear()
 
     # ---- the loop
@@ -359,7 +361,7 @@ class Fleet:
         """Decide for the first time: done already, to be waited for, or to be queued."""
         action = self._advance(entry)
         if action.kind == "end":
-            self._end(entry, action)
+            self._end(entry)
         elif action.kind == "wait":
             self.under_way.append(entry)
             self.next_poll = min(self.next_poll, self.clock.now() + self.interval)
@@ -437,8 +439,9 @@ class Fleet:
             self.next_poll = min(self.next_poll, now + SHORTEST)
             return
         action = self._advance(entry)
+        self._tell_failure(entry)
         if action.kind == "end":
-            self._end(entry, action)
+            self._end(entry)
         elif action.kind == "wait":
             self.next_poll = min(self.next_poll, now + self.interval)
         elif entry.begun is None:
@@ -557,23 +560,31 @@ class Fleet:
         entry.action, entry.doubtful, entry.again = None, False, 0.0
         if entry.course.failed:  # it cannot be switched off either
             entry.course.note(f"could not be switched off: {text}")
-            self._end(entry, course.END)
+            self._end(entry)
             return
         cause, remedy = words.explain(action.stage, text)
         entry.course.fail(action.stage, before + cause, remedy, text)
 
-    def _end(self, entry: Entry, action: Action) -> None:
+    def _end(self, entry: Entry) -> None:
         """A node is done."""
         entry.done = True
         outcome = entry.course.outcome
         if entry.begun is not None:
             outcome.seconds = round(self.clock.now() - entry.begun, 1)
-        if outcome.status == "failed":
-            self.say(f"FAILED {line(outcome)}")
-        elif outcome.status == "skipped":
+        course_ = entry.course
+        if states.transitional(course_.state):
+            since = outcome.stages.get(course_.state, 0.0) + self.clock.now() - course_.since
+            outcome.stages[course_.state] = round(since, 1)
+        self._tell_failure(entry)
+        if outcome.status == "skipped":
             self.say(line(outcome))
         elif outcome.status == "changed" and len(self.entries) <= TOLD:
             self.say(f"{outcome.name}: {self.options.target} after {_minutes(outcome.seconds)}")
+
+    def _tell_failure(self, entry: Entry) -> None:
+        if entry.course.failed and not entry.told:
+            entry.told = True
+            self.say(f"FAILED {line(entry.course.outcome)}")
 
     def _out_of_time(self) -> None:
         """The run as a whole has a limit."""
@@ -586,7 +597,7 @@ class Fleet:
                     f"it is still {entry.course.state!r} after {limit:.0f} s, the limit of the run",
                     "run this again, or raise limits.total",
                 )
-            self._end(entry, course.END)
+            self._end(entry)
 
     # ---- what is told
 

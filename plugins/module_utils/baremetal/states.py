@@ -18,8 +18,8 @@ from typing import Literal
 from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.model import Target
 
 #: ``stable``: stays until somebody asks. ``failed``: stays, and somebody has to decide. ``working``: a conductor works
-#: on it; when the conductor dies, another one makes it fail. ``waiting``: for the agent in the ramdisk. ``held``: a step
-#: of the operator's own holds it.
+#: on it; when the conductor dies, another one makes it fail. ``waiting``: for the agent in the ramdisk. ``held``: by a
+#: step of the operator's own.
 Kind = Literal["stable", "failed", "working", "waiting", "held"]
 
 
