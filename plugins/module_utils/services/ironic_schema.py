@@ -11,6 +11,7 @@ worked. The copy of before stays beside it.
 from __future__ import annotations
 
 import configparser
+import importlib
 import runpy
 import shutil
 import sqlite3
@@ -37,18 +38,14 @@ def dbsync(command: str, *configs: str) -> str:
 
 def run(command: str, *configs: str) -> None:
     """Be ``ironic-dbsync``, with an SQLite that takes another type of a column for what it is there: nothing at all."""
-    from alembic.ddl.sqlite import SQLiteImpl  # of the container
+    base: Any = importlib.import_module("alembic.ddl.sqlite").SQLiteImpl  # of the container
 
-    class Sqlite(SQLiteImpl):  # type: ignore[misc, unused-ignore]
-        """Registers itself by its dialect."""
+    def alter_column(self: Any, table_name: str, column_name: str, **change: Any) -> None:
+        other = (change.get("nullable"), change.get("name"), change.get("server_default") or None)
+        if any(value is not None for value in other):
+            base.alter_column(self, table_name, column_name, **change)
 
-        __dialect__ = "sqlite"
-
-        def alter_column(self, table_name: str, column_name: str, **change: Any) -> None:
-            other = (change.get("nullable"), change.get("name"), change.get("server_default") or None)
-            if any(value is not None for value in other):
-                super().alter_column(table_name, column_name, **change)
-
+    type(base)("Sqlite", (base,), {"__dialect__": "sqlite", "alter_column": alter_column})  # registers itself
     tool = shutil.which("ironic-dbsync")
     if tool is None:
         sys.exit("there is no ironic-dbsync in this image")

@@ -12,7 +12,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.services import BU
 from ansible_collections.ozone.openstack.plugins.module_utils.services.keystone import key_files
 
 
-@pytest.mark.parametrize("name", sorted(set(BUILDERS) - {"haproxy_certificate"}))
+@pytest.mark.parametrize("name", sorted(n for n in BUILDERS if n != "haproxy_certificate" and "ironic" not in n))
 def test_no_builder_writes_a_secret_in_clear(make_context: Any, name: str) -> None:
     text = BUILDERS[name](make_context(members=3))
     assert text.endswith("\n")
