@@ -21,9 +21,8 @@ from pathlib import Path, PurePosixPath
 
 from ansible_collections.ozone.openstack.plugins.module_utils.atomic import exclusive, write_atomic
 from ansible_collections.ozone.openstack.plugins.module_utils.debian_mirror import Mirror
+from ansible_collections.ozone.openstack.plugins.module_utils.images.archive import Entry, cpio
 from ansible_collections.ozone.openstack.plugins.module_utils.lab.guest import (
-    Entry,
-    cpio,
     decompress,
     load_order,
     module_name,

@@ -21,6 +21,8 @@ from pathlib import Path
 
 from ansible_collections.ozone.openstack.plugins.module_utils.atomic import write_if_changed
 from ansible_collections.ozone.openstack.plugins.module_utils.images.release import (
+    MACHINE_PYTHON,
+    MACHINE_SUITE,
     Release,
     ReleaseError,
     load_release,
@@ -30,8 +32,11 @@ from ansible_collections.ozone.openstack.plugins.module_utils.python_index impor
 #: The build back ends are an environment of their own, beside those of the images.
 BUILD = "build"
 
+#: Ironic's ramdisk is no image of a service, and has another Python.
+RAMDISK = "ramdisk"
+
 #: uv's name for Linux x86_64 with the C library of the base suite.
-_PLATFORMS = {"bookworm": "x86_64-manylinux_2_36", "trixie": "x86_64-manylinux_2_41"}
+_PLATFORMS = {"bookworm": "x86_64-manylinux_2_36", "trixie": "x86_64-manylinux_2_40"}  # uv knows none newer
 
 _HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 _PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^]]*\])?==(\S+)", re.MULTILINE)
@@ -80,15 +85,17 @@ def constraints_without(text: str, names: Sequence[str]) -> str:
     return "".join(f"{line}\n" for line in sorted(kept, key=str.lower))
 
 
-def compile_argv(uv: str, release: Release, requirements: str, constraints: str | None) -> list[str]:
-    """The uv command that resolves one lock; it prints the lock on standard output."""
+def platform(suite: str) -> str:
+    """uv's name of a Debian suite. Raises ReleaseError."""
     try:
-        platform = _PLATFORMS[release.suite]
+        return _PLATFORMS[suite]
     except KeyError:
-        raise ReleaseError(
-            f"{release.directory}/release.yml: suite: {release.suite} is not known here; known: {', '.join(_PLATFORMS)}"
-        ) from None
-    argv = [uv, "pip", "compile", "--quiet", "--python-version", release.python, "--python-platform", platform]
+        raise ReleaseError(f"suite {suite} is not known here; known: {', '.join(_PLATFORMS)}") from None
+
+
+def compile_argv(uv: str, suite: str, python: str, requirements: str, constraints: str | None) -> list[str]:
+    """The uv command that resolves one lock; it prints the lock on standard output."""
+    argv = [uv, "pip", "compile", "--quiet", "--python-version", python, "--python-platform", platform(suite)]
     argv += [
         "--generate-hashes",
         "--no-emit-index-url",
@@ -105,6 +112,8 @@ def resolve(release: Release, constraints: str, uv: str, run: Compile, environ: 
     """Text of every lock of ``release``, by image, and of ``build``."""
     wanted = {image: release.requirements(image) for image in sorted(release.images)}
     wanted[BUILD] = sorted(release.build)
+    if release.ramdisk:
+        wanted[RAMDISK] = release.ramdisk_requirements()
     locks = {}
     with tempfile.TemporaryDirectory(prefix="ozone-locks-") as directory:
         pinned = Path(directory, "constraints.txt")
@@ -113,7 +122,8 @@ def resolve(release: Release, constraints: str, uv: str, run: Compile, environ: 
         for image, requirements in wanted.items():
             source = Path(directory, f"{image}.in")
             source.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
-            argv = compile_argv(uv, release, str(source), None if image == BUILD else str(pinned))
+            of = (MACHINE_SUITE, MACHINE_PYTHON) if image == RAMDISK else (release.suite, release.python)
+            argv = compile_argv(uv, *of, str(source), None if image == BUILD else str(pinned))
             # uv names the file that asked for a package: it is of no interest, and not the same on every computer.
             body = re.sub(r"(?:-r|-c) \S*?([^/\s,]+\.(?:in|txt))", r"\1", run(argv, environ))
             locks[image] = (

@@ -14,6 +14,9 @@ from typing import Any
 
 import yaml
 
+#: Debian and its Python on bare metal: the deployed system, and the ramdisk that writes it.
+MACHINE_SUITE, MACHINE_PYTHON = "trixie", "3.13"
+
 
 class ReleaseError(Exception):
     """The definition of a release is wrong or incomplete."""
@@ -57,6 +60,7 @@ class Release:
     common: tuple[str, ...]  # Python packages in every image
     build: tuple[str, ...]
     source: tuple[str, ...]  # packages that are built from a source distribution
+    ramdisk: tuple[str, ...]  # Python packages of Ironic's ramdisk
     images: Mapping[str, ImageSpec]
 
     def requirements(self, image: str) -> list[str]:
@@ -64,12 +68,16 @@ class Release:
         wanted = {*self.common, *self.images[image].packages}
         return sorted(package + self.versions.get(package, "") for package in wanted)
 
+    def ramdisk_requirements(self) -> list[str]:
+        """The requirements that the lock of the ramdisk is resolved from, sorted."""
+        return sorted(package + self.versions.get(package, "") for package in self.ramdisk)
+
     def lock(self, image: str) -> Path:
-        """The lock file of ``image``, or of the build back ends for ``build``."""
+        """The lock file of ``image``, of the build back ends for ``build``, of Ironic's ramdisk for ``ramdisk``."""
         return self.directory / f"{image}.lock"
 
 
-_COMMON_KEYS = {"base", "python", "build", "images"}
+_COMMON_KEYS = {"base", "python", "build", "ramdisk", "images"}
 _RELEASE_KEYS = {"release", "title", "constraints", "suite", "python", "versions", "source", "images"}
 _IMAGE_KEYS = {"packages", "debian", "extract", "modules", "directories", "etc", "options", "check"}
 _PATTERNS = {"release": r"\d{4}\.\d", "suite": r"[a-z]+", "python": r"3\.\d+"}
@@ -181,6 +189,10 @@ def load_release(directory: Path, name: str) -> Release:
             raise reader.fail(
                 f"versions.{image.packages[0]}", f"is missing; image {image.name} needs it, as in '~=29.0'"
             )
+    ramdisk = common_reader.texts(common.get("ramdisk"), "ramdisk")
+    for package in ramdisk[:1]:
+        if package not in versions:
+            raise reader.fail(f"versions.{package}", "is missing; the ramdisk needs it, as in '~=11.5.0'")
     return Release(
         name=name,
         title=reader.text(own.get("title"), "title"),
@@ -193,5 +205,6 @@ def load_release(directory: Path, name: str) -> Release:
         common=common_reader.texts(common.get("python"), "python"),
         build=common_reader.texts(common.get("build"), "build"),
         source=reader.texts(own.get("source"), "source"),
+        ramdisk=ramdisk,
         images=images,
     )

@@ -26,11 +26,11 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.ozone.openstack.plugins.module_utils.atomic import exclusive
 from ansible_collections.ozone.openstack.plugins.module_utils.debian_mirror import Mirror, MirrorError
+from ansible_collections.ozone.openstack.plugins.module_utils.images.archive import Entry, cpio
 from ansible_collections.ozone.openstack.plugins.module_utils.lab.plan import LabError
 
 SUITE = "trixie"
@@ -134,39 +134,11 @@ RECIPE = 1
 Bootstrap = Callable[..., None]
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A file, directory or symbolic link of an archive."""
-
-    mode: int  # as in st_mode, with the type
-    data: bytes = b""
-
-
 def guest_key() -> str:
     """Name of the guest in the cache."""
     parts = {"recipe": RECIPE, "suite": SUITE, "packages": PACKAGES, "modules": MODULES, "init": INIT, "dhcp": DHCP}
     text = json.dumps({**parts, "power": POWER}, sort_keys=True)
     return f"{SUITE}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-
-
-def cpio(entries: Mapping[str, Entry]) -> bytes:
-    """An archive in format newc. Paths are relative; everything belongs to root and has no date: same in, same out."""
-    chunks: list[bytes] = []
-    size = 0
-
-    def put(data: bytes) -> None:
-        nonlocal size
-        padded = data + b"\0" * (-len(data) % 4)
-        chunks.append(padded)
-        size += len(padded)
-
-    for number, (name, entry) in enumerate([*sorted(entries.items()), ("TRAILER!!!", Entry(0))], start=1):
-        path = name.encode() + b"\0"
-        fields = (number, entry.mode, 0, 0, 1, 0, len(entry.data), 0, 0, 0, 0, len(path), 0)
-        header = b"070701" + b"".join(b"%08X" % field for field in fields)
-        put(header + path)
-        put(entry.data)
-    return b"".join(chunks)
 
 
 def module_name(path: str) -> str:

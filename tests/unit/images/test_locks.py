@@ -36,8 +36,9 @@ def test_each_image_is_resolved_under_the_constraints_and_nothing_names_an_index
 
 def test_a_suite_without_a_known_platform_is_refused(releases: Releases) -> None:
     releases.own["suite"] = "sarge"
-    with pytest.raises(ReleaseError, match=r"suite: sarge is not known here; known: bookworm"):
-        locks.compile_argv("uv", releases.load(), "x.in", None)
+    with pytest.raises(ReleaseError, match=r"suite sarge is not known here; known: bookworm"):
+        release = releases.load()
+        locks.compile_argv("uv", release.suite, release.python, "x.in", None)
 
 
 def test_problems_of_a_lock() -> None:
