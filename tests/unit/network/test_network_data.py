@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from ansible_collections.ozone.openstack.plugins.module_utils.network.model import NetworkError
 from ansible_collections.ozone.openstack.plugins.module_utils.network.network_data import (
     from_network_data,
+    reduced,
     to_network_data,
 )
 from ansible_collections.ozone.openstack.plugins.module_utils.network.schema import parse
@@ -264,6 +265,38 @@ def test_a_nic_without_a_mac_address_is_told() -> None:
         '[0].name: the MAC address of nic9 is not known (add nics: {nic9: "<its MAC address>"})',
         '[1].members[1].name: the MAC address of eno7 is not known (add nics: {eno7: "<its MAC address>"})',
     ]
+
+
+# The ramdisk ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_ramdisk_works_with_one_nic_of_a_bond() -> None:
+    routes = [{"destination": "198.51.100.200/32", "next_hop": "198.51.100.1"}, *BONDED[0]["routes"]]
+    document = to_network_data([{**BONDED[0], "routes": routes}, BONDED[1]], NICS, ["198.51.100.53"])
+    made = reduced(document, "198.51.100.7")
+    jsonschema.validate(made, SCHEMA)
+    assert made["links"] == [{"id": "nic1", "type": "phy", "ethernet_mac_address": MACS[0]}]
+    assert [(entry["link"], entry["ip_address"]) for entry in made["networks"]] == [("nic1", "198.51.100.7")]
+    assert [route["network"] for route in made["networks"][0]["routes"]] == ["0.0.0.0"]
+    assert made["services"] == [{"type": "dns", "address": "198.51.100.53"}]
+    assert reduced(document, "198.51.100.8") == {}
+
+
+def test_a_ramdisk_has_the_vlan_of_its_address() -> None:
+    bond = {**BONDED[0], "members": [nic("nic3"), nic("nic1")]}
+    made = reduced(to_network_data([bond, {**BONDED[1], "mtu": 9000}], NICS), "198.18.33.5")
+    jsonschema.validate(made, SCHEMA)
+    assert [(link["id"], link.get("vlan_link"), link.get("mtu")) for link in made["links"]] == [
+        ("nic3", None, None),
+        ("vlan100", "nic3", None),
+    ]
+    (read, vlan) = from_network_data(made)
+    assert (read["name"], vlan["device"], vlan["addresses"]) == (MACS[2], MACS[2], address("198.18.33.5/24"))
+
+
+def test_a_ramdisk_keeps_small_packets_small() -> None:
+    made = reduced(to_network_data([nic(mtu=1400, addresses=address())], NICS), "198.51.100.7")
+    assert made["links"][0]["mtu"] == 1400
 
 
 # Back -----------------------------------------------------------------------------------------------------------------
