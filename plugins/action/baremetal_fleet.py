@@ -130,7 +130,8 @@ class ActionModule(LocalAction):
             ),
             parallel=options["parallel"],
             success=options["success"],
-            say=lambda line: display.display(mask(f"    {line}")),
+            # A callback may write JSON to standard output.
+            say=lambda line: display.display(mask(f"    {line}"), stderr=True),
         )
         report = run.plan() if self._task.check_mode else run.run()
         result = report.result()
