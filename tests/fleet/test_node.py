@@ -77,7 +77,7 @@ def test_all_fields(ironic: Ironic) -> None:
     assert ports["52:54:00:00:00:0a"]["portgroup_uuid"] == group["uuid"]
     changed = {
         "driver_info": {"address": "198.51.100.8", "fake_password": "hunter3hunter3", "verify": None, "n": {"a": []}},
-        "interfaces": {"network": "noop", "rescue": "no-rescue"},
+        "interfaces": {"network": "noop"},
         "resource_class": "storage",
         "traits": [],
         "owner": "",
@@ -176,10 +176,7 @@ def test_in_maintenance(ironic: Ironic) -> None:
     node(ironic, driver=DRIVER, ports=[{"address": "52:54:00:00:00:0a"}])
     deployed(ironic)
     ironic.request("PUT", f"/v1/nodes/{NAME}/maintenance", {"reason": "a test"})
-    changed = {
-        "interfaces": {"rescue": "no-rescue"},
-        "ports": [{"address": "52:54:00:00:00:0a", "pxe_enabled": False}],
-    }
+    changed = {"ports": [{"address": "52:54:00:00:00:0a", "pxe_enabled": False}]}
     found = node(ironic, **changed)
     assert found["changed"] and not found.get("failed"), found
     unchanged(ironic, **changed)

@@ -11,18 +11,20 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.client import listed, message
 from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.model import (
+    Api,
     BaremetalError,
     Declared,
     Port,
     PortGroup,
     Request,
 )
-from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.reading import read
+from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.reading import IN_PATH, read
 from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.secret_fields import (
     DIGESTS,
     MASK,
@@ -34,7 +36,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.secret_f
 )
 from ansible_collections.ozone.openstack.plugins.module_utils.network.reading import show
 
-__all__ = ["Changes", "changes", "masked", "read", "removal", "secret_key", "secret_values"]
+__all__ = ["Changes", "apply", "changes", "look", "masked", "read", "removal", "secret_key", "secret_values"]
 
 #: Provision states in which interfaces, the driver and the resource class can change.
 FREE = frozenset({"enroll", "manageable", "available", "inspect wait"})
@@ -99,7 +101,7 @@ def _merged_capabilities(wanted: Any, current: Any) -> str:
 
 
 def _pointer(*parts: str) -> str:
-    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
+    return "".join(f"/{part}" for part in parts)
 
 
 def _word(value: Any) -> str:
@@ -156,15 +158,21 @@ class _Patch:
         wanted: Mapping[str, Any],
         same: Callable[[Any, Any], bool] = _same,
     ) -> None:
-        """A mapping, key by key; None removes a key."""
+        """A mapping, key by key; None removes a key. One whose keys fit into no path is sent as a whole."""
         have = current or {}
+        differing = {}
         for key, value in wanted.items():
             now = have.get(key, _ABSENT)
-            if value is None:
-                if now is not _ABSENT:
-                    self.put((name, key), now, _ABSENT)
-            elif now is _ABSENT or not same(now, value):
-                self.put((name, key), now, value)
+            if value is None and now is not _ABSENT:
+                differing[key] = _ABSENT
+            elif value is not None and (now is _ABSENT or not same(now, value)):
+                differing[key] = value
+        for key, value in differing.items():
+            self.put((name, key), have.get(key, _ABSENT), value)
+        if not all(IN_PATH.match(key) for key in differing):
+            del self.operations[-len(differing) :]
+            merged = {key: value for key, value in {**have, **differing}.items() if value is not _ABSENT}
+            self.operations.append({"op": "add", "path": _pointer(name), "value": merged})
 
 
 def _driver_info(
@@ -259,13 +267,22 @@ class _Difference:
                 del properties["capabilities"]
         patch.merge("properties", have, properties, _same_property)
         patch.merge("extra", node.get("extra"), declared.extra)
-        patch.value(("network_data",), node.get("network_data"), declared.network_data)
+        data: Any = declared.network_data
+        patch.value(("network_data",), node.get("network_data"), "" if data == {} else data)  # Ironic takes no {}
         digests = (node.get("extra") or {}).get(DIGESTS) or {}
         if patch.operations and kept != digests:
             patch.operations.append({"op": "add", "path": _pointer("extra", DIGESTS), "value": kept})
         if patch.operations:
             shown = f"change of {declared.name}: {', '.join(patch.touched)}"
             self.send(Request("PATCH", f"/v1/nodes/{node['uuid']}{query}", patch.operations, shown))
+
+    def owner(self) -> None:
+        """Of a new node. Ironic takes it afterwards only, when the login belongs to no project."""
+        if self.declared.owner:
+            self.changes.diff["after"]["owner"] = self.declared.owner
+            patch = [{"op": "add", "path": "/owner", "value": self.declared.owner}]
+            path = f"/v1/nodes/{self.node['uuid']}"
+            self.send(Request("PATCH", path, patch, f"owner of {self.declared.name}"))
 
     def marks(self, patch: _Patch) -> None:
         """``retired`` and ``protected``, which fit some states only."""
@@ -414,11 +431,11 @@ class _Difference:
 
     def changed_port(self, wanted: Port, port: Mapping[str, Any], group: str | None) -> None:
         patch = _Patch(self.changes, ("ports", wanted.address), f"port {wanted.address}: ")
+        patch.value(("portgroup_uuid",), port.get("portgroup_uuid"), group)  # Ironic 35 sees it as the first one only
         patch.value(("pxe_enabled",), port.get("pxe_enabled"), wanted.pxe_enabled)
         patch.value(("physical_network",), port.get("physical_network"), wanted.physical_network)
         link = None if wanted.local_link_connection is None else dict(wanted.local_link_connection)
         patch.value(("local_link_connection",), port.get("local_link_connection") or {}, link)
-        patch.value(("portgroup_uuid",), port.get("portgroup_uuid"), group)
         if patch.operations:
             self.limited(f"port {wanted.address} ({', '.join(patch.touched)})", CABLING)
             shown = f"port {wanted.address} of {self.declared.name}: {', '.join(patch.touched)}"
@@ -458,7 +475,7 @@ def _created(declared: Declared, key: bytes, identifier: str) -> tuple[dict[str,
         "name": declared.name,
         "driver": declared.driver,
         **{f"{name}_interface": value for name, value in declared.interfaces.items()},
-        **{name: getattr(declared, name) for name in _PLAIN},
+        **{name: getattr(declared, name) for name in _PLAIN if name != "owner"},
         "retired": declared.retired,
         "retired_reason": declared.retired_reason,
         "network_data": declared.network_data,
@@ -507,6 +524,7 @@ def changes(
         difference.changes.summary.append("made")
         difference.changes.diff["after"].update(shown)
         difference.send(Request("POST", "/v1/nodes", body, f"node {declared.name}"))
+        difference.owner()
         if declared.protected:
             difference.changes.notes.append("protected is set once the node is active; it is enroll")
     difference.traits()
@@ -534,3 +552,36 @@ def removal(name: str, node: Mapping[str, Any] | None) -> Changes:
     found.summary.append("removed")
     found.diff["before"]["provision_state"] = state
     return found
+
+
+def look(
+    api: Api, name: str, addresses: Iterable[str] = ()
+) -> tuple[dict[str, Any] | None, list[dict[str, Any]], list[dict[str, Any]]]:
+    """One node as Ironic has it, its ports and those with some addresses, its port groups. For a fleet: ``lists``.
+
+    :raises BaremetalError: Ironic does not answer as it should.
+    """
+    answer = api.request(Request("GET", f"/v1/nodes/{name}"))
+    if answer.status not in (200, 404):
+        raise BaremetalError(f"{name}: {message(answer)}")
+    node: dict[str, Any] | None = answer.body if answer.status == 200 else None
+    ports: list[dict[str, Any]] = []
+    groups: list[dict[str, Any]] = []
+    if node is not None:
+        ports += listed(api, f"/v1/ports/detail?node={node['uuid']}", "ports")
+        groups += listed(api, f"/v1/portgroups/detail?node={node['uuid']}", "portgroups")
+    for address in sorted(set(addresses) - {str(port["address"]).lower() for port in ports}):
+        ports += listed(api, f"/v1/ports/detail?address={address}", "ports")
+    return node, ports, groups
+
+
+def apply(api: Api, found: Changes) -> None:
+    """Make the requests, one after the other.
+
+    :raises BaremetalError: Ironic refused one; those before it were made, and the next run goes on from there.
+    """
+    for index, request in enumerate(found.requests):
+        answer = api.request(request)
+        if answer.status >= 400:
+            before = f"; before it: {', '.join(done.shown for done in found.requests[:index])}" if index else ""
+            raise BaremetalError(f"{request.shown}: Ironic refused: {message(answer)}{before}")

@@ -32,6 +32,9 @@ from ansible_collections.ozone.openstack.plugins.module_utils.network.reading im
 #: Modes of the kernel's bonding driver, by name and by number.
 MODES = ("balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb")
 
+#: Keys that Ironic takes in the path of a patch.
+IN_PATH = re.compile(r"[\w-]+\Z")
+
 Reader = Callable[[Report, str, Any], Any]
 
 _NAME = re.compile(r"[A-Za-z0-9._~-]{1,255}\Z")
@@ -85,6 +88,8 @@ def _conductor_group(report: Report, path: str, value: Any) -> str | None:
 def _driver_data(report: Report, path: str, value: Any) -> dict[str, Any]:
     found = _mapping(report, path, value)
     for key, item in found.items():
+        if not IN_PATH.match(key):
+            report.add(below(path, key), "Ironic could not change that key", "use letters, digits, _ and -")
         if MASK in json.dumps(item, default=str):
             report.add(below(path, key), "is how Ironic shows a secret, and not the secret", "give it, or leave it out")
     return found

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -110,8 +111,9 @@ class Records:
 
 
 def patch(thing: dict[str, Any], operation: dict[str, Any]) -> None:
-    """One operation of a JSON patch, as strict as the RFC."""
-    *parents, last = (part.replace("~1", "/").replace("~0", "~") for part in operation["path"].split("/")[1:])
+    """One operation of a JSON patch, as strict as the RFC and as Ironic's own schema of paths."""
+    assert re.fullmatch(r"(/[\w-]+)+", operation["path"])
+    *parents, last = operation["path"].split("/")[1:]
     place = thing
     for part in parents:
         place = place[part]

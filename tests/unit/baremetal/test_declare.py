@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 from records import Records
 
 from ansible_collections.ozone.openstack.plugins.module_utils.baremetal import declare
-from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.model import BaremetalError, Declared
+from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.model import (
+    Answer,
+    BaremetalError,
+    Declared,
+    Request,
+)
 
 KEY = declare.secret_key("the password of Ironic")
 FULL: dict[str, Any] = {
@@ -98,7 +103,7 @@ def test_all_mistakes_at_once() -> None:
             {
                 "drivr": "redfish",
                 "driver": 7,
-                "driver_info": {"redfish_password": "******", 5: "x"},
+                "driver_info": {"redfish_password": "******", 5: "x", "a/b": 1},
                 "interfaces": {"boots": "x", "raid": 5},
                 "resource_class": "x" * 81,
                 "traits": ["custom_x", 5],
@@ -122,6 +127,7 @@ def test_all_mistakes_at_once() -> None:
         "bm1.driver: must be a text, not a number (put it in quotes: \"7\")",
         "bm1.driver_info: has the key 5, which is no text (put it in quotes)",
         "bm1.driver_info.redfish_password: is how Ironic shows a secret, and not the secret (give it, or leave it out)",
+        "bm1.driver_info.'a/b': Ironic could not change that key (use letters, digits, _ and -)",
         "bm1.interfaces.boots: unknown interface (did you mean boot?)",
         "bm1.interfaces.raid: must be a text, not a number (put it in quotes: \"5\")",
         "bm1.resource_class: has 81 characters (Ironic takes 80)",
@@ -171,6 +177,7 @@ def test_creation() -> None:
     changes = compare(records, declare.read("bm1", FULL), new_id=ids())
     assert [f"{request.method} {request.path}" for request in changes.requests] == [
         "POST /v1/nodes",
+        "PATCH /v1/nodes/id-1",
         "PUT /v1/nodes/id-1/traits",
         "PUT /v1/nodes/id-1/states/raid",
         "POST /v1/portgroups",
@@ -223,6 +230,7 @@ def test_fields() -> None:
         ),
     )
     (request,) = changes.requests
+    digests = records.raw("bm1")["extra"]["ozone_secrets"]
     assert request.method == "PATCH" and request.path == "/v1/nodes/id-1"
     assert request.body == [
         {"op": "remove", "path": "/conductor_group"},
@@ -232,9 +240,8 @@ def test_fields() -> None:
         {"op": "remove", "path": "/driver_info/redfish_verify_ca"},
         {"op": "replace", "path": "/driver_info/redfish_address", "value": "https://198.51.100.8"},
         {"op": "add", "path": "/properties/cpus", "value": 4},
-        {"op": "replace", "path": "/extra/a~1b~0c", "value": 2},
-        {"op": "remove", "path": "/extra/rack"},
-        {"op": "replace", "path": "/network_data", "value": {}},
+        {"op": "add", "path": "/extra", "value": {"a/b~c": 2, "ozone_secrets": digests}},
+        {"op": "remove", "path": "/network_data"},
     ]
     assert "description: 'the first' -> 'the second'" in changes.summary
     assert "driver_info.redfish_verify_ca: true -> nothing" in changes.summary
@@ -442,9 +449,9 @@ def test_ports() -> None:
     ]
     assert changes.summary == [
         "port group bond1: made",
+        "port 52:54:00:00:00:0a: portgroup_uuid: 'id-2' -> nothing",
         "port 52:54:00:00:00:0a: pxe_enabled: false -> true",
         "port 52:54:00:00:00:0a: physical_network: 'p' -> 'q'",
-        "port 52:54:00:00:00:0a: portgroup_uuid: 'id-2' -> nothing",
         "port 52:54:00:00:00:0c: made",
         "port 52:54:00:00:00:0b: removed",
         "port group bond0: removed",
@@ -531,6 +538,67 @@ def test_port_in_use() -> None:
     assert compare(records, new).requests
 
 
+# ---- with an API
+
+
+class Wire:
+    """Answers from records; ``refusing``: paths that Ironic refuses."""
+
+    def __init__(self, records: Records, **refusing: int) -> None:
+        self.records = records
+        self.refusing = refusing
+        self.asked: list[str] = []
+
+    def request(self, request: Request) -> Answer:
+        self.asked.append(f"{request.method} {request.path}")
+        path = request.path.partition("?")[0]
+        if path.split("/")[2] in self.refusing:
+            return Answer(self.refusing[path.split("/")[2]], {"error_message": "no"})
+        if request.method != "GET":
+            self.records.apply([request])
+            return Answer(200)
+        if path.startswith("/v1/nodes/"):
+            node = self.records.node(path.rpartition("/")[2])
+            return Answer(404, {}) if node is None else Answer(200, node)
+        kind = path.split("/")[2]
+        field, _, value = request.path.partition("?")[2].partition("&")[0].partition("=")
+        field = {"node": "node_uuid"}.get(field, field)
+        return Answer(200, {kind: [thing for thing in self.records.list(kind) if thing[field] == value]})
+
+
+def test_look_and_apply() -> None:
+    records = Records()
+    api = Wire(records)
+    wanted = declare.read("bm1", FULL)
+    assert declare.look(api, "bm1") == (None, [], [])
+    declare.apply(api, declare.changes(wanted, *declare.look(api, "bm1", ["52:54:00:00:00:0a"]), key=KEY, new_id=ids()))
+    api.asked.clear()
+    node, ports, groups = declare.look(api, "bm1", ["52:54:00:00:00:0a", "52:54:00:00:00:0f"])
+    assert node and len(ports) == 2 and len(groups) == 1
+    assert api.asked == [
+        "GET /v1/nodes/bm1",
+        "GET /v1/ports/detail?node=id-1&limit=1000",
+        "GET /v1/portgroups/detail?node=id-1&limit=1000",
+        "GET /v1/ports/detail?address=52:54:00:00:00:0f&limit=1000",
+    ]
+    assert len(declare.look(api, "bm2", ["52:54:00:00:00:0a"])[1]) == 1
+    assert not declare.changes(wanted, node, ports, groups, key=KEY).requests
+
+
+def test_ironic_refuses() -> None:
+    with pytest.raises(BaremetalError, match="bm1: no"):
+        declare.look(Wire(Records(), nodes=500), "bm1")
+    found = declare.changes(declare.read("bm1", {**FULL, "owner": None}), None, key=KEY, new_id=ids())
+    with pytest.raises(BaremetalError) as caught:
+        declare.apply(Wire(Records(), portgroups=409), found)
+    assert str(caught.value) == (
+        "port group bond0 of bm1: Ironic refused: no; before it: node bm1, traits of bm1: CUSTOM_GPU, CUSTOM_SSD, "
+        "RAID of bm1"
+    )
+    with pytest.raises(BaremetalError, match=r"node bm1: Ironic refused: no$"):
+        declare.apply(Wire(Records(), nodes=400), found)
+
+
 # ---- removal
 
 
@@ -557,7 +625,7 @@ PLAIN = st.fixed_dictionaries(
     {"driver": st.sampled_from(["redfish", "ipmi"])},
     optional={
         "driver_info": st.dictionaries(
-            st.sampled_from(["redfish_address", "redfish_password", "snmp/key~"]), st.one_of(st.none(), WORDS)
+            st.sampled_from(["redfish_address", "redfish_password", "snmp-key"]), st.one_of(st.none(), WORDS)
         ),
         "interfaces": st.dictionaries(st.sampled_from(["boot", "bios"]), st.sampled_from(["a", "b"])),
         "resource_class": WORDS,
@@ -567,7 +635,9 @@ PLAIN = st.fixed_dictionaries(
         "properties": st.dictionaries(
             st.sampled_from(["cpus", "capabilities"]), st.sampled_from([None, "a:1", "a:2,b:1", "b:1"])
         ),
-        "extra": st.dictionaries(WORDS.filter(bool), st.one_of(st.none(), st.booleans(), st.lists(WORDS))),
+        "extra": st.dictionaries(
+            st.sampled_from(["a", "b", "a/b", "c.d~e"]), st.one_of(st.none(), st.booleans(), st.lists(WORDS))
+        ),
         "automated_clean": st.booleans(),
         "ports": st.lists(
             st.fixed_dictionaries(
