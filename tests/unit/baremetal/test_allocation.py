@@ -136,6 +136,7 @@ def test_kept() -> None:
     found = plan([wish("a"), wish("b")], nodes, records)
     assert found.kept == {"a": "n2"} and found.given == {"b": "n1"} and found.stale == ["b"]
     assert found.nodes == {"a": "n2", "b": "n1"} and found.capacity == {"metal": 0}
+    assert plan([wish("a")], nodes, [{"name": "a", "state": "allocating"}]).waiting == ["a"]
     gone = plan([wish("a")], [], [{"name": "a", "state": "active", "node_uuid": "id-gone", "resource_class": "metal"}])
     assert gone.kept == {"a": "id-gone"} and gone.lacking == {}
 
