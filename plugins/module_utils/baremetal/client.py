@@ -145,7 +145,12 @@ def locked(answer: Answer) -> bool:
 
 
 def passing(answer: Answer) -> bool:
-    """Whether the same request may be answered better later: a lock, no free worker, too much at once."""
+    """Whether the same request may be answered better later: a lock, no free worker, too much at once.
+
+    A SQLite database that others write to for seconds is a lock, too, which Ironic reports as an error of its own.
+    """
+    if answer.status == 500 and "database is locked" in message(answer):
+        return True
     return locked(answer) or answer.status in (429, 502, 503, 504)
 
 
