@@ -98,35 +98,46 @@ def _order(wish: Wish, node: Node) -> tuple[bool, int, str]:
     return (node.get("name") != wish.name, len(node.get("traits") or ()), name_of(node))
 
 
-def _settle(name: str, fitting: Mapping[str, Sequence[Node]], holder: dict[str, str], held: dict[str, str]) -> None:
-    """Give a name a node, if need be by exchanges among those that have one (breadth first: as few as possible)."""
-    came: dict[str, str] = {}
-    queue = [name]
-    for seeker in queue:
-        for node in fitting[seeker]:
-            identifier = str(node["uuid"])
-            if identifier in came:
-                continue
-            came[identifier] = seeker
-            if identifier in holder:
-                queue.append(holder[identifier])
-                continue
-            while True:
-                mover = came[identifier]
-                left = held.get(mover)
-                holder[identifier], held[mover] = mover, identifier
-                if left is None:
+class _Matching:
+    """Names and nodes, one for one. ``held``: name -> id, ``holder``: id -> name."""
+
+    def __init__(self, fitting: Mapping[str, Sequence[Node]]) -> None:
+        self.fitting = fitting
+        self.held: dict[str, str] = {}
+        self.holder: dict[str, str] = {}
+        self.settled: set[str] = set()  # nodes from which no exchange leads to a free one, nor ever will
+
+    def add(self, name: str) -> None:
+        """Give a name a node, if need be by exchanges among those that have one (breadth first: as few as possible)."""
+        came: dict[str, str] = {}
+        queue = [name]
+        for seeker in queue:
+            for node in self.fitting[seeker]:
+                identifier = str(node["uuid"])
+                if identifier in came or identifier in self.settled:
+                    continue
+                came[identifier] = seeker
+                if identifier not in self.holder:
+                    self.exchange(came, identifier)
                     return
-                identifier = left
+                queue.append(self.holder[identifier])
+        self.settled |= came.keys()
+
+    def exchange(self, came: Mapping[str, str], identifier: str) -> None:
+        """Each who came along the way takes the next node, from the free one back to the name without a node."""
+        left: str | None = identifier
+        while left is not None:
+            mover = came[left]
+            taken, left = left, self.held.get(mover)
+            self.holder[taken], self.held[mover] = mover, taken
 
 
 def _matched(wishes: Sequence[Wish], fitting: Mapping[str, Sequence[Node]]) -> dict[str, str]:
     """As many names as possible with a node each: name -> id. Earlier names choose first, if that costs nobody one."""
-    holder: dict[str, str] = {}
-    held: dict[str, str] = {}
+    matching = _Matching(fitting)
     for wish in wishes:
-        _settle(wish.name, fitting, holder, held)
-    return held
+        matching.add(wish.name)
+    return matching.held
 
 
 def _reasons(wish: Wish, nodes: Sequence[Node], taken: Mapping[str, str]) -> str:
