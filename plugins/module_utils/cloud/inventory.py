@@ -167,6 +167,9 @@ def _cloud(
         "state_dir": str(state),
         "service_paths": [str(cloud.file.parent / path) for path in cloud.data.get("service_paths", [])],
         "sites": cloud.sites,
+        "conductor_groups": {
+            site: str((cloud.data["sites"][site] or {}).get("conductor_group", "")) for site in cloud.sites
+        },
         "networks": {
             name: _network(cloud.data["networks"][name], network.mtu) for name, network in cloud.networks.items()
         },

@@ -83,15 +83,27 @@ def store(cloud: Mapping[str, Any], node: Mapping[str, Any]) -> str:
     return f"https://{host_port(address(cloud, node), STORE)}"
 
 
+def group(cloud: Mapping[str, Any], node: Mapping[str, Any]) -> str:
+    """The conductor group of a node's site. A conductor serves the machines of its own group, and no others."""
+    return str(cloud.get("conductor_groups", {}).get(node["site"], ""))
+
+
 def _problems(cloud: Mapping[str, Any], database: str) -> list[str]:
     """What does not go together."""
+    found: list[str] = []
     count = len(members(cloud))
     if database == "mariadb" and not cloud["members"].get("mariadb", {}).get("main"):
-        return ["ironic_database: no node runs mariadb; add it to a profile, or set ironic_database to embedded"]
+        found.append("ironic_database: no node runs mariadb; add it to a profile, or set ironic_database to embedded")
     if database == "embedded" and count > 1:
         remedy = "set ironic_database to mariadb, and add mariadb to a profile"
-        return [f"ironic_database: {count} nodes run ironic, and the embedded database serves one; {remedy}"]
-    return []
+        found.append(f"ironic_database: {count} nodes run ironic, and the embedded database serves one; {remedy}")
+    served = {group(cloud, member) for member in members(cloud)}
+    lost = {node["site"] for node in cloud.get("nodes", []) if node["managed"] and group(cloud, node) not in served}
+    for name in sorted(lost):
+        wanted = group(cloud, {"site": name})
+        remedy = "let a node run ironic whose site has the same conductor_group, or none for both"
+        found.append(f"sites.{name}: no conductor of group {wanted!r} serves its machines; {remedy}")
+    return found
 
 
 def site(
@@ -103,10 +115,9 @@ def site(
 ) -> dict[str, Any]:
     """What Ironic on a node takes from the whole cloud: ``url``, ``store``, ``several`` and ``options``.
 
-    ``options`` are sections of ironic.conf. Several conductors talk over JSON-RPC; where they are at different sites,
-    each site has a conductor group of its name, and a node of that group is served by the conductors beside it.
+    ``options`` are sections of ironic.conf. Several conductors talk over JSON-RPC.
 
-    :raises DeclarationError: the database does not fit the cloud.
+    :raises DeclarationError: the database does not fit the cloud, or nobody serves the machines of a site.
     """
     problems = _problems(cloud, database)
     if problems:
@@ -114,7 +125,6 @@ def site(
     own = address(cloud, node)
     here, images = url(cloud, node), store(cloud, node)
     several = len(members(cloud)) > 1
-    sites = {str(member["site"]) for member in members(cloud)}
     enabled = {
         kind: [*names, *(n for n in interfaces.get(kind, ()) if n not in names)] for kind, names in INTERFACES.items()
     }
@@ -129,7 +139,7 @@ def site(
             **{f"default_{kind}_interface": INTERFACES[kind][0] for kind in DEFAULTS},
         },
         "api": {"host_ip": "127.0.0.1", "port": API_BACKEND, "public_endpoint": here},
-        "conductor": {"conductor_group": node["site"] if len(sites) > 1 else ""},
+        "conductor": {"conductor_group": group(cloud, node)},
         "deploy": {"http_url": images, "http_root": HTTP_ROOT},
         "service_catalog": {"auth_type": "none", "endpoint_override": here},
     }

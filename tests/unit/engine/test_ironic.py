@@ -79,13 +79,14 @@ def test_further_interfaces_come_after_ours() -> None:
     assert options["default_inspect_interface"] == "agent"
 
 
-def test_several_conductors_talk_over_tls_in_a_group_for_each_site() -> None:
+def test_several_conductors_talk_over_tls_in_the_groups_of_their_sites() -> None:
     nodes = (node(1, "east"), node(2, "west"))
-    options = ironic.site(nodes[1], cloud(*nodes, mariadb=True), "mariadb", {}, False)["options"]
+    here = {**cloud(*nodes, mariadb=True), "conductor_groups": {"east": "", "west": "edge"}}
+    options = ironic.site(nodes[1], here, "mariadb", {}, False)["options"]
     assert options["DEFAULT"]["rpc_transport"] == "json-rpc"
     assert options["DEFAULT"]["host"] == "198.18.32.12"  # how the other one reaches it
     assert options["json_rpc"]["use_ssl"] is options["json_rpc"]["client_use_ssl"] is True
-    assert options["conductor"]["conductor_group"] == "west"
+    assert options["conductor"]["conductor_group"] == "edge"
     assert "database" not in options
 
 
@@ -94,9 +95,18 @@ def test_several_conductors_talk_over_tls_in_a_group_for_each_site() -> None:
     [
         (cloud(node(1), node(2)), "embedded", "2 nodes run ironic, and the embedded database serves one"),
         (cloud(node(1)), "mariadb", "no node runs mariadb"),
+        (
+            {
+                **cloud(node(1)),
+                "conductor_groups": {"main": "", "edge": "edge"},
+                "nodes": [{"site": "edge", "managed": True}, {"site": "main", "managed": False}],
+            },
+            "embedded",
+            "sites.edge: no conductor of group 'edge' serves its machines",
+        ),
     ],
 )
-def test_a_database_that_does_not_fit(here: dict[str, Any], database: str, text: str) -> None:
+def test_what_does_not_fit(here: dict[str, Any], database: str, text: str) -> None:
     with pytest.raises(DeclarationError, match=text):
         ironic.site(node(1), here, database, {}, False)
 
