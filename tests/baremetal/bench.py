@@ -134,7 +134,7 @@ class Bench:
         """Every node as Ironic has it, by name."""
         config = openstack.config.OpenStackConfig(config_files=[str(self.cloud.state / "clouds.yaml")])
         connection = openstack.connection.Connection(config=config.get_one(cloud="ozone-undercloud"))
-        answer = connection.baremetal.get("/v1/nodes/detail", microversion="1.95", timeout=60)
+        answer = connection.baremetal.get("/nodes/detail", microversion="1.95", timeout=60)
         return {entry["name"]: entry for entry in answer.json()["nodes"]}
 
     def state(self, name: str) -> tuple[str, str]:

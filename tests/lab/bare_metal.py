@@ -397,6 +397,7 @@ class BareMetal:
         parts = []
         for path in sorted(self.directory.glob("*.log")):
             parts += [f"{path.name}:", *path.read_text(errors="replace").splitlines()[-lines:]]
+        parts += [f"{machine.spec.name}: {error}" for machine in self for error in machine.bmc.errors]
         return "\n".join(parts)
 
     def keep(self, target: Path) -> None:

@@ -14,6 +14,7 @@ import contextlib
 import http.client
 import socket
 import ssl
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -79,7 +80,10 @@ class _Server(ThreadingMixIn, HTTPServer):
         super().close_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is no news."""
+        """A client that goes away is no news; all else is kept."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            self.proxy.errors.append(repr(error))
 
     def end(self) -> None:
         """Stop listening, and break off what is open."""
@@ -128,7 +132,8 @@ class _Handler(BaseHTTPRequestHandler):
             upstream.request(self.command, self.path, body or None, headers)
             answer = upstream.getresponse()
             data = answer.read()
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
+            proxy.errors.append(f"{self.command} {self.path}: {error!r}")
             proxy.keep(self.command, self.path, 502, body)
             self._answer(502, [], str(error).encode())
             return
@@ -162,6 +167,7 @@ class BmcProxy:
     def __init__(self, address: str, port: int, upstream: int, context: ssl.SSLContext) -> None:
         self.address, self.port, self.upstream, self.context = address, port, upstream, context
         self.requests: list[Passed] = []
+        self.errors: list[str] = []  # of this tool itself
         self._fault: Fault = ""
         self._changed = threading.Condition()
         self._server: _Server | None = None
