@@ -125,19 +125,24 @@ def test_a_slow_bmc_is_waited_for_within_a_limit(ironic: Ironic) -> None:
 
 
 def test_a_lock_is_waited_for(ironic: Ironic) -> None:
-    """Somebody switches the node off, which takes a while, and Ironic locks it for that time."""
-    fleet(ironic, "available", wanted(names(2), {"n000": {"power_off": {"stall": 6}}}))
-    ironic.request("PUT", "/v1/nodes/n000/states/power", {"target": "power off"})
-    run = fleet(ironic, "active", wanted(names(2), {"n000": {"power_off": {"stall": 6}}}))
+    """Somebody switches the node on, which takes a while, and Ironic locks it for that time."""
+    nodes = wanted(names(2), {"n000": {"power_on": {"stall": 8, "times": 1}}})
+    fleet(ironic, "inspected", nodes)
+    fleet(ironic, "available", nodes)
+    ironic.request("PUT", "/v1/nodes/n000/states/power", {"target": "power on"})
+    before = len(ironic.requests())
+    run = fleet(ironic, "active", nodes)
     assert run.statuses() == {"changed": {"n000", "n001"}}
-    assert set(states(ironic).values()) == {"active"}
+    assert any(line.split()[2] == "409" for line in ironic.requests()[before:])
+    assert run.outcomes["n001"]["seconds"] < run.outcomes["n000"]["seconds"]
 
 
 def test_a_lock_that_stays_is_told(ironic: Ironic) -> None:
-    faults = {"n000": {"power_off": {"stall": 20}}}
-    fleet(ironic, "available", wanted(names(2), faults))
-    ironic.request("PUT", "/v1/nodes/n000/states/power", {"target": "power off"})
-    run = fleet(ironic, "active", wanted(names(2), faults), limits={"lock": 4}, on_failure="leave")
+    nodes = wanted(names(2), {"n000": {"power_on": {"stall": 60, "times": 1}}})
+    fleet(ironic, "inspected", nodes)
+    fleet(ironic, "available", nodes)
+    ironic.request("PUT", "/v1/nodes/n000/states/power", {"target": "power on"})
+    run = fleet(ironic, "active", nodes, limits={"lock": 4}, on_failure="leave")
     assert run.statuses() == {"changed": {"n001"}, "failed": {"n000"}}
     assert "locked" in run.outcomes["n000"]["cause"]
 
@@ -155,22 +160,32 @@ def test_maintenance_is_respected_and_does_not_count(ironic: Ironic) -> None:
 
 def test_cleaning_that_failed_is_told_and_tried_again(ironic: Ironic) -> None:
     nodes = names(2)
-    faults = {"n000": {"clean": {"fail": "Error erasing block device", "times": 1}}}
-    fleet(ironic, "active", wanted(nodes, faults, automated_clean=True))
-    faults = {"n000": {"clean": {"fail": "Error erasing block device"}}}
-    run = fleet(ironic, "undeployed", wanted(nodes, faults, automated_clean=True))
-    assert run.statuses() == {"changed": {"n001"}, "failed": {"n000"}} or run.statuses() == {"changed": set(nodes)}
-    fleet(ironic, "available", wanted(nodes, {"n000": {}}, automated_clean=True))
-    assert set(states(ironic).values()) == {"available"}
+    fleet(ironic, "active", wanted(nodes, automated_clean=True))
+    fault = {"clean": {"fail": "Error erasing block device"}}
+    ironic.request("PATCH", "/v1/nodes/n000", [{"op": "add", "path": "/driver_info/faults", "value": fault}])
+    run = fleet(ironic, "undeployed", [{"name": name} for name in nodes])
+    assert run.failed
+    assert run.statuses() == {"changed": {"n001"}, "failed": {"n000"}}
+    assert "erased" in run.outcomes["n000"]["cause"]
+    assert states(ironic) == {"n000": "clean failed", "n001": "available"}
+    # Ironic has set it to maintenance, and it is taken out of that once somebody wants it cleaned again.
+    run = fleet(ironic, "available", wanted(nodes, automated_clean=True))
+    assert run.statuses() == {"changed": {"n000"}, "unchanged": {"n001"}}
+    found = ironic.nodes()
+    assert found["n000"]["provision_state"] == "available"
+    assert not found["n000"]["maintenance"]
 
 
 def test_what_is_protected_stays(ironic: Ironic) -> None:
-    nodes = names(2)
-    fleet(ironic, "active", wanted(nodes))
+    nodes = [{"name": name} for name in names(2)]
+    fleet(ironic, "active", wanted(names(2)))
     ironic.request("PATCH", "/v1/nodes/n000", [{"op": "add", "path": "/protected", "value": True}])
-    run = fleet(ironic, "undeployed", [{"name": name} for name in nodes])
-    assert run.statuses() == {"changed": {"n001"}, "failed": {"n000"}}
+    run = fleet(ironic, "undeployed", nodes)
+    assert run.failed
+    assert run.statuses() == {"skipped": {"n001"}, "failed": {"n000"}}
     assert "protected" in run.outcomes["n000"]["cause"]
+    run = fleet(ironic, "undeployed", nodes, success=1)
+    assert run.statuses() == {"changed": {"n001"}, "failed": {"n000"}}
     assert states(ironic) == {"n000": "active", "n001": "available"}
 
 

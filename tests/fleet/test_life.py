@@ -93,6 +93,7 @@ def test_only_what_differs_is_rebuilt(ironic: Ironic) -> None:
 def test_parallel_is_a_limit(ironic: Ironic) -> None:
     """Of six nodes never more than two are being deployed."""
     nodes = names(6)
+    fleet(ironic, "inspected", wanted(nodes))
     fleet(ironic, "available", wanted(nodes))
     before = len(ironic.requests())
     run = fleet(ironic, "active", wanted(nodes), parallel=2)
