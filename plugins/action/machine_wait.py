@@ -16,6 +16,8 @@ from ansible_collections.ozone.openstack.plugins.plugin_utils.service import pla
 
 ARGUMENTS: dict[str, Any] = {
     "outcome": {"type": "dict", "default": {}},
+    "contact": {"type": "dict", "default": {}},
+    "enough": {"type": "bool", "default": True},
     "timeout": {"type": "int", "default": 600},
 }
 
@@ -41,14 +43,16 @@ class ActionModule(LocalAction):
 
     def work(self, options: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """A machine that was not deployed, or does not answer, is unreachable: the run goes on with the others."""
-        outcome = plain(options["outcome"])
+        outcome, contact = plain(options["outcome"]), plain(options["contact"])
+        if contact.get("unreachable"):
+            return {"changed": False, "unreachable": True, "msg": contact["msg"]}
         if outcome.get("status") in ("failed", "skipped"):
             words = [outcome.get("stage"), outcome.get("cause"), outcome.get("remedy")]
-            return {"changed": False, "unreachable": True, "msg": ": ".join(str(word) for word in words if word)}
+            msg = ": ".join(str(word) for word in words if word)
+            return {"changed": False, "unreachable" if options["enough"] else "failed": True, "msg": msg}
         if self._task.check_mode:
             return {"changed": False, "seconds": 0.0}
-        contact = self._contact(variables)
-        found = wait(contact, outcome.get("status") == "changed", float(options["timeout"]), run)
+        found = wait(self._contact(variables), outcome.get("status") == "changed", float(options["timeout"]), run)
         if found.trouble:
             remedy = "look at the machine's console, and at its NICs and cables"
             return {"changed": found.learned, "unreachable": True, "msg": f"{found.trouble} ({remedy})"}

@@ -22,6 +22,14 @@ options:
     description: What P(ozone.openstack.baremetal_fleet#module) returned for this node. Empty for none.
     type: dict
     default: {}
+  contact:
+    description: What an earlier call returned for this node. One that was unreachable is so again, without waiting.
+    type: dict
+    default: {}
+  enough:
+    description: Whether enough nodes are there. If not, a node that stayed behind is no unreachable one, but a failure.
+    type: bool
+    default: true
   timeout:
     description: Seconds to wait. A real server may need ten minutes from its power on to SSH.
     type: int

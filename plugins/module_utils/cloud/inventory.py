@@ -27,6 +27,9 @@ from ansible_collections.ozone.openstack.plugins.module_utils.paths import COLLE
 
 Variables = dict[str, Any]
 
+#: Groups that the verbs for machines fill while they run.
+MACHINE_GROUPS = ("ozone_machines_there", "ozone_machines_behind", "ozone_machines_leaving")
+
 
 def role_name(path: Path) -> str:
     """What `include_role` calls a role: one of ours by its full name, an operator's own by its directory."""
@@ -66,7 +69,7 @@ def build_inventory(
     known = machines.machines(cloud)
     if known:
         variables |= {"ozone_machines": known, "ozone_machine_ssh": ssh}
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {name: [] for name in MACHINE_GROUPS if known}
     for service in order:
         groups[service] = [node.name for node in hosts.values() if service in node.services]
         for component, entries in members[service].items():
