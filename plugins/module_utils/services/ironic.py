@@ -146,7 +146,8 @@ def site(
     if plain_media:
         options["deploy"]["external_http_url"] = f"http://{host_port(own, PLAIN)}"
     if database == "embedded":
-        options["database"] = {"connection": "sqlite:////var/lib/ironic/database/ironic.sqlite"}
+        # Seconds for which a writer waits for another one: all nodes write to one file.
+        options["database"] = {"connection": "sqlite:////var/lib/ironic/database/ironic.sqlite?timeout=60"}
     if several:
         options["json_rpc"] = {
             "auth_strategy": "http_basic",

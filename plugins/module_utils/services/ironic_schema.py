@@ -63,6 +63,13 @@ def copy(source: str, target: str) -> None:
     Path(target).chmod(0o600)
 
 
+def prepare_file(path: str) -> None:
+    """Let the embedded database be read while it is written: many nodes are under way at once. The file keeps that."""
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA journal_mode=WAL")
+    database.close()
+
+
 def migrate_file(config: str, path: str, revision: str) -> None:
     """Migrate the embedded database at ``path``, which is at ``revision``."""
     with tempfile.TemporaryDirectory(dir=str(Path(path).parent)) as directory:
@@ -81,13 +88,16 @@ def main(config: str) -> None:
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     parser.read(config, encoding="utf-8")
     connection = parser.get("database", "connection")
+    path = connection.removeprefix(SQLITE).partition("?")[0] if connection.startswith(SQLITE) else ""
     revision = dbsync("version", config)
     if revision == "None":
         dbsync("create_schema", config)
-    elif connection.startswith(SQLITE):
-        migrate_file(config, connection.removeprefix(SQLITE), revision)
+    elif path:
+        migrate_file(config, path, revision)
     else:
         dbsync("upgrade", config)
+    if path:
+        prepare_file(path)
 
 
 if __name__ == "__main__":

@@ -273,7 +273,7 @@ class FakeDbsync:
     def __call__(self, command: str, *configs: str) -> str:
         parser = ironic_schema.configparser.ConfigParser(interpolation=None, strict=False)
         parser.read(configs, encoding="utf-8")
-        path = parser.get("database", "connection").removeprefix("sqlite:///")
+        path = parser.get("database", "connection").removeprefix("sqlite:///").partition("?")[0]
         self.calls.append(f"{command} {Path(path).name}")
         with sqlite3.connect(path) as database:
             if command == "version":
@@ -289,7 +289,7 @@ class FakeDbsync:
 @pytest.fixture
 def ironic_conf(tmp_path: Path) -> Path:
     path = tmp_path / "ironic.conf"
-    path.write_text(f"[database]\nconnection = sqlite:///{tmp_path}/ironic.sqlite\n")
+    path.write_text(f"[database]\nconnection = sqlite:///{tmp_path}/ironic.sqlite?timeout=60\n")
     return path
 
 
@@ -300,7 +300,11 @@ def test_an_empty_database_gets_the_schema(ironic_conf: Path, monkeypatch: pytes
     assert dbsync.calls == ["version ironic.sqlite", "create_schema ironic.sqlite"]
     ironic_schema.main(str(ironic_conf))  # the same release again: only a copy is looked at
     assert dbsync.calls[-2:] == ["upgrade trial.sqlite", "version trial.sqlite"]
-    assert sorted(path.name for path in ironic_conf.parent.iterdir()) == ["ironic.conf", "ironic.sqlite"]
+    assert {path.name for path in ironic_conf.parent.glob("*.sqlite*")} <= {
+        f"ironic.sqlite{end}" for end in ("", "-wal", "-shm")
+    }
+    with sqlite3.connect(ironic_conf.parent / "ironic.sqlite") as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_a_migration_is_tried_on_a_copy(ironic_conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
