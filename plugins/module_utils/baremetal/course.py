@@ -517,7 +517,9 @@ def _provision(course: Course, verb: str, stage: str, body: Mapping[str, Any], *
 
 def _ask(course: Course, options: Options, verb: str) -> Action:
     """The requests of a verb."""
-    refused = _refused(course, options, verb) or (_guard(course) if verb in ("active", "rebuild") else None)
+    # Cleaning writes to disks, too: what is to be deployed is looked at before that.
+    writes = verb in ("active", "rebuild") or (verb == "provide" and options.target == "active")
+    refused = _refused(course, options, verb) or (_guard(course) if writes else None)
     if refused is not None:
         return refused
     node, instance, name = course.node or {}, course.wanted.instance, course.wanted.name
