@@ -19,7 +19,7 @@ from tests.lab.cloud import Result, await_true
 #: Exit codes: less is there than has to be; enough is there, and something stayed behind.
 FAILED, PARTIAL = 2, 4
 #: Seconds per state: short, as nothing here is slow but by being emulated.
-LIMITS = {"wait call-back": 420, "inspect wait": 300}
+LIMITS = {"wait call-back": 420, "inspect wait": 240}
 
 DATA = "bm1-data"
 
@@ -54,11 +54,11 @@ def test_machines_are_enrolled_and_a_dead_bmc_delays_none(bench: Bench) -> None:
 
 
 def test_inspection_finds_what_there_is(bench: Bench) -> None:
-    with bench.timed("inspect five"):
-        result = bench.run("inspect", *GOOD, SPOILT, MUTE, ozone_limits=LIMITS)
+    with bench.timed("inspect four"):
+        result = bench.run("inspect", *GOOD, SPOILT, ozone_limits=LIMITS)
     assert result.code == 0
-    assert "4" in result.output
-    assert "bm2" in result.output
+    assert "bm2: differs from what is expected: it has 1 CPUs, and 4 are expected" in result.output
+    assert "bm1: differs" not in result.output
     assert bench.state("bm1") == ("manageable", "power off")
     assert all(not bench[name].power() for name in ALL)
 
@@ -66,7 +66,7 @@ def test_inspection_finds_what_there_is(bench: Bench) -> None:
 def test_a_hint_that_fits_no_disk_or_two_is_refused(bench: Bench) -> None:
     """Nothing is switched on for that."""
     begin = time.time()
-    for hint in ({"serial": "nothing"}, {"size": "> 0"}):
+    for hint in ({"serial": "nothing"}, {"vendor": "0x1af4"}):
         bench.change("bm1", root_device=hint, preserve=None)
         result = bench.run("provision", "bm1")
         assert result.code == FAILED
@@ -84,8 +84,6 @@ def spoil(bench: Bench) -> None:
 
 def test_the_good_ones_become_nodes_and_the_bad_ones_are_told(bench: Bench) -> None:
     spoil(bench)
-    for index in (0, 1):
-        bench[MUTE].link(index, up=False)
     begin = time.time()
     before = bench["bm1"].digest(DATA)
     with bench.timed("provision six, three of them bad"):
@@ -98,7 +96,7 @@ def test_the_good_ones_become_nodes_and_the_bad_ones_are_told(bench: Bench) -> N
             datetime.fromisoformat(states[name]["provision_updated_at"]).timestamp() - begin, 1
         )
         assert bench.ssh(name, "hostname").strip() == name
-    for name, words in {DEAD: "BMC", SPOILT: "checksum", MUTE: "call"}.items():
+    for name, words in {DEAD: "BMC", SPOILT: "checksum", MUTE: "call back"}.items():
         assert states[name]["provision_state"] != "active"
         assert words.lower() in told(result, name).lower()
     await_true("the bad ones are off", lambda: not any(bench[name].power() for name in (SPOILT, MUTE)), 60)
