@@ -1,16 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Modules of one node or a few names in this process: a playbook for each of their many runs would take minutes."""
+"""Modules in this process: a playbook for each of their many runs would take minutes."""
 
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from ansible_collections.ozone.openstack.plugins.action import baremetal_allocation, baremetal_node
+from ansible_collections.ozone.openstack.plugins.action import baremetal_allocation, baremetal_fleet, baremetal_node
+from tests.fleet.play import Run
 from tests.lab.ironic_fake import Ironic
 
-ACTIONS = {"baremetal_node": baremetal_node, "baremetal_allocation": baremetal_allocation}
+ACTIONS = {
+    "baremetal_node": baremetal_node,
+    "baremetal_allocation": baremetal_allocation,
+    "baremetal_fleet": baremetal_fleet,
+}
 
 
 def run(there: Ironic, action: str, *, check: bool = False, **options: Any) -> dict[str, Any]:
@@ -27,3 +34,10 @@ def run(there: Ironic, action: str, *, check: bool = False, **options: Any) -> d
         result = {"failed": True, "changed": False, "msg": str(error)}
     assert "hunter" not in json.dumps(result)
     return dict(result)
+
+
+def fleet(there: Ironic, target: str, nodes: Sequence[Mapping[str, Any]], **options: Any) -> Run:
+    """``baremetal_fleet``, as ``play.fleet`` does it with a playbook."""
+    begin = time.monotonic()
+    returned = run(there, "baremetal_fleet", target=target, nodes=list(nodes), **options)
+    return Run(returned, time.monotonic() - begin, 0.0, "")

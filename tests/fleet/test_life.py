@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from tests.fleet.play import fleet, image, names, states, wanted
+from tests.fleet import play
+from tests.fleet.inside import fleet
+from tests.fleet.play import image, names, states, wanted
 from tests.lab.ironic_fake import Ironic
 
 COUNT = 30
@@ -40,7 +42,7 @@ def test_there_and_back(ironic: Ironic) -> None:
 
 def test_from_nothing_to_running_in_one_run(ironic: Ironic) -> None:
     nodes = names(COUNT)
-    run = fleet(ironic, "active", wanted(nodes))
+    run = play.fleet(ironic, "active", wanted(nodes))
     assert run.statuses() == {"changed": set(nodes)}
     found = ironic.nodes()
     assert {node["provision_state"] for node in found.values()} == {"active"}
@@ -48,7 +50,7 @@ def test_from_nothing_to_running_in_one_run(ironic: Ironic) -> None:
     assert {node["instance_info"]["image_source"] for node in found.values()} == {image()["source"]}
     addresses = [port["address"] for port in ironic.get("/v1/ports")["ports"]]
     assert len(set(addresses)) == COUNT
-    assert not fleet(ironic, "active", wanted(nodes)).changed
+    assert not play.fleet(ironic, "active", wanted(nodes)).changed
 
 
 def test_requests_of_a_deployment(ironic: Ironic) -> None:
@@ -66,7 +68,7 @@ def test_requests_of_a_deployment(ironic: Ironic) -> None:
 
 def test_a_plan_changes_nothing(ironic: Ironic) -> None:
     nodes = names(3)
-    plan = fleet(ironic, "active", wanted(nodes), check=True)
+    plan = play.fleet(ironic, "active", wanted(nodes), check=True)
     assert plan.changed
     assert plan.statuses() == {"changed": set(nodes)}
     assert states(ironic) == {}
