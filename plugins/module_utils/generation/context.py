@@ -93,8 +93,9 @@ class Context:
             "auth_url": self.auth_url() if "keystone_api" in front_ends else "",
             "caches": self.caches(),
             "database_address": self.database_address() if self.members("mariadb") else "",
-            "url": {name: self.url(name) for name in front_ends},
-            "public_url": {name: self.url(name, "public") for name in front_ends},
+            # Without a load balancer nothing has an address of its own.
+            "url": {name: self.url(name) for name in front_ends if "api_internal" in self.cloud["vips"]},
+            "public_url": {name: self.url(name, "public") for name in front_ends if "api_public" in self.cloud["vips"]},
             "vips": dict(self.cloud["vips"]),
             "interfaces": dict(self.node["interfaces"]),
             "components": dict(self.node["services"]),

@@ -26,6 +26,9 @@ TRAFFIC = "provisioning"
 #: The one account of the API, and that with which conductors call each other.
 USER, RPC_USER = "ozone", "conductor"
 
+#: The first release whose conductors call each other over TLS.
+SEVERAL_SINCE = "2025.2"
+
 #: Ports: of the API, of the image store, of the store's part that a BMC without TLS needs; all in nginx.
 API, STORE, PLAIN = 6385, 8089, 8088
 #: Ports of Ironic itself.
@@ -97,6 +100,10 @@ def _problems(cloud: Mapping[str, Any], database: str) -> list[str]:
     if database == "embedded" and count > 1:
         remedy = "set ironic_database to mariadb, and add mariadb to a profile"
         found.append(f"ironic_database: {count} nodes run ironic, and the embedded database serves one; {remedy}")
+    if count > 1 and str(cloud["release"]) < SEVERAL_SINCE:
+        found.append(
+            f"release: several nodes with ironic need {SEVERAL_SINCE}: before, conductors have no TLS of their own"
+        )
     served = {group(cloud, member) for member in members(cloud)}
     lost = {node["site"] for node in cloud.get("nodes", []) if node["managed"] and group(cloud, node) not in served}
     for name in sorted(lost):

@@ -43,7 +43,10 @@ def ask(url: str, access: dict[str, Any], login: bool) -> tuple[int, Any]:
 def problems(access: dict[str, Any]) -> list[str]:
     """What is wrong, in sentences."""
     api, found = access["url"], []
-    if ask(f"{api}/v1/nodes?limit=1", access, login=False)[0] != 401:
+    status, _ = ask(f"{api}/v1/nodes?limit=1", access, login=False)
+    if status >= 500:
+        return [f"{api}: status {status}"]
+    if status != 401:
         found.append(f"{api} does not ask for a login")
     status, body = ask(f"{api}/v1/conductors", access, login=True)
     if status != 200:

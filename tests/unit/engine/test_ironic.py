@@ -39,6 +39,7 @@ def cloud(*nodes: dict[str, Any], mariadb: bool = False) -> dict[str, Any]:
     members = {"ironic": {"main": list(nodes)}, **({"mariadb": {"main": list(nodes)}} if mariadb else {})}
     return {
         "domain": "ozone.test",
+        "release": "2026.1",
         "services": list(members),
         "traffic": {"provisioning": "provisioning"},
         "members": members,
@@ -95,6 +96,7 @@ def test_several_conductors_talk_over_tls_in_the_groups_of_their_sites() -> None
     [
         (cloud(node(1), node(2)), "embedded", "2 nodes run ironic, and the embedded database serves one"),
         (cloud(node(1)), "mariadb", "no node runs mariadb"),
+        ({**cloud(node(1), node(2), mariadb=True), "release": "2025.1"}, "mariadb", "several nodes with ironic need"),
         (
             {
                 **cloud(node(1)),
@@ -161,18 +163,19 @@ def test_certificates_of_the_services_that_are_there() -> None:
 class FakeIronic(http.server.BaseHTTPRequestHandler):
     """Answers as Ironic does; ``answers`` says what to what, ``login`` whether one is needed."""
 
+    status = 200
     answers: ClassVar[dict[str, Any]] = {}
     login = True
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         wanted = "Basic " + base64.b64encode(b"ozone:word").decode()
-        if path != "/" and self.login and self.headers.get("Authorization") != wanted:
+        if self.status == 200 and path != "/" and self.login and self.headers.get("Authorization") != wanted:
             self.send_response(401)
             self.end_headers()
             return
         body = json.dumps(self.answers.get(path, {})).encode()
-        self.send_response(200)
+        self.send_response(self.status)
         self.send_header("Content-Type", "application/json")
         self.end_headers()
         self.wfile.write(body)
@@ -259,6 +262,11 @@ def test_the_check_finds_an_api_without_a_login(fake: dict[str, Any]) -> None:
     assert [problem for problem in ironic_check.problems(fake) if "does not ask for a login" in problem]
 
 
+def test_the_check_of_an_ironic_that_is_gone(fake: dict[str, Any]) -> None:
+    fake.pop("handler").status = 502
+    assert ironic_check.problems(fake) == [f"{fake['url']}: status 502"]
+
+
 # --- the schema ----------------------------------------------------------------------------------------------------
 
 
@@ -335,6 +343,14 @@ def test_a_database_server_is_migrated_at_once(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(ironic_schema, "dbsync", dbsync)
     ironic_schema.main(str(tmp_path / "ironic.conf"))
     assert calls == ["version", "upgrade"]
+
+
+def test_a_database_without_a_load_balancer() -> None:
+    here = {**cloud(node(1), mariadb=True), "front_ends": {"mariadb": {"port": 3306}}}
+    here["traffic"] = {"provisioning": "provisioning", "database": "provisioning"}
+    connected = {**node(1), "interfaces": {}, "services": {}}
+    found = Context(here, connected, {}, lambda name: "", lambda name: "").variables()
+    assert (found["url"], found["auth_url"], found["database_address"]) == ({}, "", "198.18.32.11")
 
 
 def test_the_address_of_a_node_that_is_not_connected(context: Context) -> None:
