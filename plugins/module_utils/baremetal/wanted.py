@@ -111,8 +111,6 @@ def _count(report: Report, path: str, value: Any) -> int | None:
 
 def _expected(report: Report, path: str, value: Any) -> Expected | None:
     found = _mapping(report, path, value, _EXPECTED)
-    if not any(found.values()):
-        return None
     cpus, memory = (
         _count(report, below(path, key), found[key]) if key in found else None for key in ("cpus", "memory_mb")
     )
@@ -129,7 +127,8 @@ def _expected(report: Report, path: str, value: Any) -> Expected | None:
         mac(report, f"{here}[{index}]", item, {})
         for index, item in enumerate(items(report, here, found.get("macs", ())))
     ]
-    return Expected(cpus, memory, arch, hints, tuple(str(address) for address in macs if address))
+    expected = Expected(cpus, memory, arch, hints, tuple(str(address) for address in macs if address))
+    return None if expected == Expected() else expected
 
 
 def read(nodes: Sequence[Any]) -> list[Wanted]:

@@ -114,7 +114,7 @@ RULES: tuple[Rule, ...] = (
         "take a bigger root device or a smaller image; look at the file system of the undercloud",
     ),
     _rule(
-        r"error erasing block device|erase_devices|failed to erase",
+        r"error erasing block device|failed to erase",
         "a disk could not be erased",
         "look at the disk (its log: smartctl); cleaning only metadata is quicker and asks less of the disk",
     ),
