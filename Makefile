@@ -36,9 +36,10 @@ undercloud: debian root setup ## From nothing to an Ironic that can provision ma
 cloud-down: root setup ## Remove the lab with its nodes and networks
 	@$(playbook) ozone.openstack.lab_down $(ARGS)
 
-enrol inspect provision rebuild unprovision: setup
+secret enrol inspect provision rebuild unprovision: setup
 	@$(playbook) ozone.openstack.$@ $(ARGS)
 
+secret: ## Write a secret that only you know, and that is asked for: ARGS='-e ozone_secret=bmc_password'
 enrol: ## Tell Ironic of the machines of cloud.yml, and check their BMCs; some of them: ARGS='-e ozone_nodes=bm1,bm2'
 inspect: ## Look into machines, and compare with what cloud.yml expects
 provision: ## Give machines their systems, as far as they have none
@@ -131,7 +132,7 @@ docs-check: dev ## Fail when they are out of date
 changelog: dev ## Turn changelogs/fragments into the changelog of the version in galaxy.yml
 	@$(check) antsibull-changelog release
 
-.PHONY: enrol inspect provision rebuild unprovision
+.PHONY: secret enrol inspect provision rebuild unprovision
 .PHONY: cloud undercloud cloud-down plan network deploy validate smoke rollback lab images credentials setup debian debian-machines \
 	debian-baremetal locks dev lint unit structure molecule e2e faults test-fleet test-network test-baremetal demo-dead-nic test bench docs docs-check changelog root
 

@@ -187,7 +187,8 @@ MACHINE: dict[str, Schema] = {
     "automated_clean": {
         "type": "boolean",
         "default": True,
-        "description": "Whether Ironic wipes the disks, but for those to preserve, before a machine is available.",
+        "description": "Whether Ironic erases partition tables, RAID and LVM of all disks but those to preserve, before a "
+        "machine is available and after it was given back.",
     },
 }
 _BMC = _object(

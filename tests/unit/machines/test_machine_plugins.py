@@ -152,6 +152,8 @@ WAIT = """
   tasks:
     - ozone.openstack.machine_wait:
         outcome: "{{ outcome }}"
+        contact: "{{ contact | default({}) }}"
+        enough: "{{ enough | default(true) }}"
         timeout: 3
 """
 
@@ -162,6 +164,13 @@ def test_a_machine_that_stayed_behind_is_unreachable(playbook: Playbook, variabl
     assert "unreachable=1" in said, said
     assert "failed=0" in said
     assert "deploy: its disk is full: replace it" in said
+    said = playbook(WAIT, **variables, outcome=outcome, enough=False)
+    assert "unreachable=0" in said, said
+    assert "failed=1" in said
+    contact = {"unreachable": True, "msg": "its cable is not plugged in"}
+    said = playbook(WAIT, **variables, outcome={"status": "changed"}, contact=contact, enough=False)
+    assert "unreachable=1" in said, said
+    assert contact["msg"] in said
 
 
 def test_a_machine_that_does_not_answer_is_unreachable(playbook: Playbook, variables: dict[str, Any]) -> None:
