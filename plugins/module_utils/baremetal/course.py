@@ -188,6 +188,7 @@ class Course:
     node: dict[str, Any] | None = None
     outcome: Outcome = field(init=False)
     diff: dict[str, dict[str, Any]] = field(default_factory=dict)
+    known: bool = False  # Ironic had it at some time
     verb: str = ""  # under way
     asked: bool = False  # a verb was taken by Ironic
     since: float = 0.0  # in this state
@@ -222,6 +223,7 @@ class Course:
         """Take over what Ironic shows; returns whether its state is another one than before."""
         before, stamp = self.state, (self.node or {}).get("provision_updated_at")
         self.node = None if node is None else {**(self.node or {}), **node}
+        self.known = self.known or node is not None
         if self.state == before and (self.node or {}).get("provision_updated_at") == stamp:
             return False
         if before:
@@ -319,7 +321,7 @@ def _missing(course: Course, options: Options, world: World) -> Action:
     """Ironic has no such node."""
     if options.target == "removed":
         return END
-    if course.outcome.state:
+    if course.known:
         return course.fail("way", "it is gone: somebody removed it during this run", "run this again")
     if course.wanted.declared is None or options.target not in DECLARING:
         return course.fail("way", "Ironic has no node of this name", "correct the name, or enrol it first")
