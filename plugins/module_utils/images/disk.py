@@ -39,8 +39,9 @@ NAME = "debian-13"
 #: What a machine needs that the container of a lab does not.
 MACHINE = (
     "systemd", "systemd-sysv", "systemd-repart", "systemd-resolved", "udev", "dbus", "libpam-systemd", "kmod",
-    "initramfs-tools", "zstd", "e2fsprogs", "dosfstools", "openssh-server", "python3", "python3-apt", "python3-yaml",
-    "ca-certificates", "iproute2", "iputils-ping", "ethtool", "procps", "less", "pciutils", "mdadm", "logsave",
+    "initramfs-tools", "busybox", "zstd", "e2fsprogs", "dosfstools", "openssh-server", "python3", "python3-apt",
+    "python3-yaml", "ca-certificates", "iproute2", "iputils-ping", "ethtool", "procps", "less", "pciutils", "mdadm",
+    "logsave",
 )  # fmt: skip
 
 #: And what the services get from packages: all that a node of a lab has.
@@ -105,11 +106,13 @@ FILES = {
 }
 
 #: Run in the root before it is packed. What identifies a machine is made anew on each.
-FINISH = """\
+FINISH = f"""\
 systemctl --quiet preset-all
 systemctl --quiet set-default multi-user.target
-systemctl --quiet mask sshd-keygen.service systemd-networkd-persistent-storage.service
+systemctl --quiet mask sshd-keygen.service
 usermod -p '*' root
+mkdir /dev/shm
+python3 -m compileall -q --invalidation-mode unchecked-hash /{LIBRARY}
 """
 
 #: Removed at the end: identities, and what only installing needs.

@@ -259,10 +259,10 @@ class Network:
         wanted = document()
         known = set(self.macs.values())
         self.macs |= {mac: name for mac, name in nics().items() if name not in known}
-        absent = missing(wanted, self.macs)
-        if absent and self.clock() - self.begun < PATIENCE:
-            raise Trouble(f"waiting for the NIC {', '.join(absent)} (there are: {', '.join(sorted(self.macs))})")
         try:
+            absent = missing(wanted, self.macs)
+            if absent and self.clock() - self.begun < PATIENCE:
+                raise Trouble(f"waiting for the NIC {', '.join(absent)} (there are: {', '.join(sorted(self.macs))})")
             todo = commands(wanted, self.macs, os.listdir("/sys/class/net"))
         except (KeyError, TypeError, ValueError) as error:
             raise Trouble(f"{DOCUMENT} cannot be used: {error!r}") from error

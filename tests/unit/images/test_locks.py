@@ -34,10 +34,27 @@ def test_each_image_is_resolved_under_the_constraints_and_nothing_names_an_index
     assert locks.lock_problems(texts["keystone"], ["keystone~=29.0", "pyuwsgi"]) == []
 
 
+def test_the_ramdisk_has_the_python_of_the_nodes(releases: Releases) -> None:
+    asked: dict[str, Sequence[str]] = {}
+
+    def run(argv: Sequence[str], environ: Mapping[str, str]) -> str:
+        asked[Path(argv[-1]).stem] = argv
+        return f"x==1 {HASH}\n"
+
+    releases.common["ramdisk"] = ["ironic-python-agent"]
+    with pytest.raises(ReleaseError, match=r"versions.ironic-python-agent: is missing"):
+        releases.load()
+    releases.own["versions"]["ironic-python-agent"] = "~=11.5.0"
+    texts = locks.resolve(releases.load(), "", "uv", run, {})
+    assert locks.header(["ironic-python-agent~=11.5.0"]) in texts["ramdisk"]
+    assert {"3.13", "x86_64-manylinux_2_40"} <= set(asked["ramdisk"])
+    assert "3.13" not in asked["nova"]
+
+
 def test_a_suite_without_a_known_platform_is_refused(releases: Releases) -> None:
     releases.own["suite"] = "sarge"
+    release = releases.load()
     with pytest.raises(ReleaseError, match=r"suite sarge is not known here; known: bookworm"):
-        release = releases.load()
         locks.compile_argv("uv", release.suite, release.python, "x.in", None)
 
 

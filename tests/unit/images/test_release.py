@@ -56,6 +56,14 @@ def test_an_unknown_release_names_the_known_ones(releases: Releases) -> None:
         load_release(releases.path, "2019.1")
 
 
+@pytest.mark.parametrize("name", known_releases(DIRECTORY))
+def test_the_lock_of_the_ramdisk_is_up_to_date(name: str) -> None:
+    release = load_release(DIRECTORY, name)
+    text = release.lock(locks.RAMDISK).read_text(encoding="utf-8")
+    assert locks.lock_problems(text, release.ramdisk_requirements()) == [], "remedy: make locks"
+    assert "ironic-python-agent" in locks.parse_lock(text)
+
+
 def test_the_releases_of_the_collection() -> None:
     assert {"2025.1", "2026.1"} <= set(known_releases(DIRECTORY))
 
