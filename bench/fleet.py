@@ -16,6 +16,7 @@ import re
 import statistics
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ FAILING = 2
 AGENT = 10
 PARALLEL = 100
 #: Nodes of the loop, and of the measurement with a dead BMC.
-LOOP, FEW = 10, 40
+LOOP, FEW = 10, 20
 ROUNDS = 3
 #: Ironic's own limits, as they are by default.
 CONDUCTOR = {"max_concurrent_deploy": 250, "max_concurrent_clean": 50, "workers_pool_size": 300}
@@ -68,25 +69,40 @@ def checked(run: Run, bad: int) -> Run:
     return run
 
 
-def cost(there: Ironic, begin: int, run: Run, count: int) -> Result:
-    """What a run took: ``begin`` is the number of requests before it."""
-    made = there.requests()[begin:]
+@dataclass(frozen=True)
+class Mark:
+    """What Ironic had done before a run: requests, and seconds of a processor."""
+
+    requests: int
+    cpu: float
+
+
+def mark(there: Ironic) -> Mark:
+    """What Ironic has done until now."""
+    return Mark(len(there.requests()), there.cpu())
+
+
+def cost(there: Ironic, before: Mark, run: Run, count: int) -> Result:
+    """What a run took."""
+    cpu = there.cpu() - before.cpu
+    made = there.requests()[before.requests :]
     lists = [line for line in made if re.match(r"GET /v1/(nodes|ports|portgroups)(/detail)?(\?\S*)? ", line)]
     return {
         "seconds": round(run.seconds, 1),
-        "module_seconds": run.returned["seconds"],
+        "module_seconds": run.returned.get("seconds"),
         "requests": len(made),
         "lists": len(lists),
         "requests_per_node": round(len(made) / count, 2),
         "peak_mb": round(run.peak_mb),
+        "cpu_seconds": {"playbook": round(run.cpu, 1), "ironic": round(cpu, 1)},
     }
 
 
 def measured(there: Ironic, target: str, nodes: Sequence[dict[str, Any]], bad: int, **options: Any) -> Result:
     """A run towards a target."""
-    begin = len(there.requests())
+    before = mark(there)
     run = fleet(there, target, nodes, limit=LIMIT, parallel=PARALLEL, success="90%", **options)
-    return cost(there, begin, checked(run, bad), len(nodes))
+    return cost(there, before, checked(run, bad), len(nodes))
 
 
 def prepare(there: Ironic, nodes: Sequence[dict[str, Any]]) -> None:
@@ -111,11 +127,11 @@ def large(there: Ironic, count: int, say: Say) -> Result:
     running = [one for one in declared if one["name"] not in faults]
     noops = []
     for _ in range(ROUNDS):
-        begin = len(there.requests())
+        before = mark(there)
         run = checked(fleet(there, "active", running, limit=LIMIT), 0)
         if run.changed:
             raise RuntimeError("this run should have changed nothing")
-        noops.append(cost(there, begin, run, len(running)))
+        noops.append(cost(there, before, run, len(running)))
         say(f"  no-op: {noops[-1]}")
     results["noop"] = {
         "seconds": statistics.median(noop["seconds"] for noop in noops),
@@ -131,38 +147,34 @@ def large(there: Ironic, count: int, say: Say) -> Result:
     return results
 
 
-def last_of_others(run: Run, dead: str) -> float:
-    """When the last of the good nodes was there: all are begun at once."""
-    return max(outcome["seconds"] for name, outcome in run.outcomes.items() if name != dead)
-
-
 def dead_bmc(there: Ironic, say: Say) -> Result:
-    """The time that the good nodes need, with and without one whose BMC does not answer, in turns."""
-    nodes = names(FEW, "d")
-    dead = nodes[FEW // 2]
-    good = wanted([name for name in nodes if name != dead])
-    bad = wanted([dead], {dead: {"power_on": {"stall": 4 * AGENT}}})
-    prepare(there, good + bad)
-    with_it, without = [], []
+    """When the last good node is there, with and without one whose BMC does not answer, in turns.
+
+    All are begun at once; the dead one stands for a good one that takes part in the other runs.
+    """
+    *good, spare, dead = names(FEW + 2, "d")
+    fault = {dead: {"power_on": {"stall": 4 * AGENT}}}
+    prepare(there, wanted([*good, spare, dead], fault))
+    times: dict[str, list[float]] = {spare: [], dead: []}
     for _ in range(ROUNDS):
-        for times, declared in ((without, good), (with_it, good + bad)):
+        for other, bad in ((spare, 0), (dead, 1)):
             run = fleet(
-                there, "active", declared, limit=LIMIT, parallel=FEW, success="90%",
-                limits={"deploying": 2 * AGENT}, on_failure="leave",
+                there, "active", wanted([*good, other], fault), limit=LIMIT, parallel=FEW + 1, success="90%",
+                limits={"deploying": 3 * AGENT}, on_failure="leave",
             )  # fmt: skip
-            times.append(last_of_others(checked(run, len(declared) - len(good)), dead))
-            say(f"  {'with' if times is with_it else 'without'} a dead BMC: {times[-1]} s")
-            if times is with_it:
-                there.wait(dead, "active", 8 * AGENT)
-            checked(fleet(there, "undeployed", [{"name": one["name"]} for one in declared], limit=LIMIT), 0)
+            outcomes = checked(run, bad).outcomes
+            times[other].append(max(outcomes[name]["seconds"] for name in good))
+            say(f"  {'with' if bad else 'without'} a dead BMC: {times[other][-1]} s")
+            there.wait(other, "active", 8 * AGENT)
+            checked(fleet(there, "undeployed", [{"name": name} for name in (*good, other)], limit=LIMIT), 0)
     there.clear()
-    noise = max(without) - min(without)
+    with_it, without = times[dead], times[spare]
     return {
-        "nodes": FEW,
-        "with": with_it,
-        "without": without,
+        "nodes": FEW + 1,
+        "seconds_with": with_it,
+        "seconds_without": without,
         "delay_seconds": round(statistics.median(with_it) - statistics.median(without), 1),
-        "noise_seconds": round(noise, 1),
+        "noise_seconds": round(max(without) - min(without), 1),
     }
 
 
@@ -171,7 +183,7 @@ def loop(there: Ironic, say: Say) -> Result:
     nodes = names(LOOP, "l")
     prepare(there, wanted(nodes))
     image = wanted(nodes)[0]["instance"]["image"]
-    begin = len(there.requests())
+    before = mark(there)
     run = play(
         there,
         "openstack.cloud.baremetal_node_action",
@@ -184,16 +196,17 @@ def loop(there: Ironic, say: Say) -> Result:
         limit=LIMIT,
         programs=kolla.VENV / "bin",
     )
+    spent = cost(there, before, run, LOOP)
     if run.failed or set(states(there).values()) != {"active"}:
         raise RuntimeError(f"the loop failed: {run.returned}")
-    made = len(there.requests()) - begin - 1
     there.clear()
     found = {
         "nodes": LOOP,
         "driver": DRIVER,
         "seconds": round(run.seconds, 1),
         "seconds_per_node": round(run.seconds / LOOP, 2),
-        "requests_per_node": round(made / LOOP, 1),
+        "requests_per_node": spent["requests_per_node"],
+        "cpu_seconds": spent["cpu_seconds"],
     }
     say(f"  loop: {found}")
     return found
@@ -203,8 +216,8 @@ def measure(count: int = NODES, say: Say = lambda text: None) -> Result:
     """All of it; ``ok``: the targets are met."""
     with ironic(deploy_seconds=AGENT, options={"conductor": CONDUCTOR}) as there:
         looped = loop(there, say)
-        dead = dead_bmc(there, say)
         run = large(there, count, say)
+        dead = dead_bmc(there, say)
     extrapolated = looped["seconds_per_node"] * count
     peak = max(run[name]["peak_mb"] for name in ("enrol", "offer", "deploy", "undeploy", "remove"))
     faster = extrapolated / run["deploy"]["seconds"]

@@ -22,12 +22,13 @@ SOURCE = "http://198.18.32.1/debian.raw"
 
 @dataclass(frozen=True)
 class Run:
-    """What a module returned, and what its playbook cost: seconds, and MiB of its largest process."""
+    """What a module returned, and what its playbook cost: seconds, MiB of its largest process, processor time."""
 
     returned: dict[str, Any]
     seconds: float
     peak_mb: float
     output: str
+    cpu: float = 0.0
 
     @property
     def failed(self) -> bool:
@@ -96,7 +97,7 @@ def play(
         print(output[-8000:])
         assert process.returncode in (0, 2), f"exit code {process.returncode} after {seconds:.1f} s: {output[-2000:]}"
         returned = json.load(stdout)["plays"][0]["tasks"][0]["hosts"]["localhost"]
-    return Run(returned, seconds, usage.ru_maxrss / 1024, output)
+    return Run(returned, seconds, usage.ru_maxrss / 1024, output, usage.ru_utime + usage.ru_stime)
 
 
 def names(count: int, prefix: str = "n") -> list[str]:

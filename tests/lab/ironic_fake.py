@@ -122,6 +122,16 @@ class Ironic:
         """What was asked for until now: ``<method> <path> <status> <milliseconds>``."""
         return (self.directory / "access.log").read_text().splitlines()
 
+    def cpu(self) -> float:
+        """Seconds of a processor that Ironic has used."""
+        total = 0
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                fields = stat.read_text().rpartition(")")[2].split()
+                if int(fields[2]) == self.process.pid:  # its process group
+                    total += int(fields[11]) + int(fields[12])
+        return total / os.sysconf("SC_CLK_TCK")
+
     def clear(self) -> None:
         """Remove all nodes and allocations, whatever state they are in. A fault that stalls one ends."""
         (self.directory / "calm").touch()
@@ -301,6 +311,7 @@ def ironic(
 
 def main() -> None:
     """Start one by hand."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt), ironic() as there:
         print(f"endpoint={there.endpoint} user={there.username} password={there.password}")
         print(f"OS_CLIENT_CONFIG_FILE={there.clouds_file} OS_CLOUD={there.cloud}", flush=True)
