@@ -19,7 +19,7 @@ from tests.lab.cloud import Result, await_true
 #: Exit codes: less is there than has to be; enough is there, and something stayed behind.
 FAILED, PARTIAL = 2, 4
 #: Seconds per state: short, as nothing here is slow but by being emulated.
-LIMITS = {"wait call-back": 420, "inspect wait": 240}
+LIMITS = {"wait call-back": 360, "inspect wait": 360}
 
 DATA = "bm1-data"
 
