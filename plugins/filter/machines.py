@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.ozone.openstack.plugins.module_utils.cloud.machines import bmcs, shortcomings
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.machines import bmcs, losses, shortcomings
 
 
 class FilterModule:
-    """``ozone.openstack.machine_bmcs`` and ``ozone.openstack.machine_shortcomings``."""
+    """``ozone.openstack.machine_bmcs``, ``machine_losses`` and ``machine_shortcomings``."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """The filters by name."""
-        return {"machine_bmcs": bmcs, "machine_shortcomings": shortcomings}
+        return {"machine_bmcs": bmcs, "machine_losses": losses, "machine_shortcomings": shortcomings}

@@ -23,9 +23,10 @@ options:
     description:
       - V(enrol) is for what the machines are; without names for all that are C(managed).
       - V(provision) also says what they are to run; without names for all that are C(managed) and C(provisioned).
+      - V(rebuild) is V(provision) for machines that are named; it is an error to name none.
       - V(unprovision) is for those with C(provisioned=false) alone, by name, and says nothing but their names.
     type: str
-    choices: [enrol, provision, unprovision]
+    choices: [enrol, provision, rebuild, unprovision]
     default: enrol
   images:
     description:
@@ -96,7 +97,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # the base class has no t
                 return [{"name": machine["name"]} for machine in chosen]
             secrets = CloudAccess(self, variables).secrets()
             images, keys = {}, []
-            if purpose == "provision":
+            if purpose in ("provision", "rebuild"):
                 state_dir = state_dir_of(variables)
                 images = {**published(state_dir), **plain(self.get_option("images") or {})}
                 keys = self._keys(variables, state_dir)
@@ -135,7 +136,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # the base class has no t
     ) -> dict[str, Any]:
         """One machine with all that its definition does not say."""
         image = None
-        if purpose == "provision":
+        if purpose in ("provision", "rebuild"):
             image = images.get(machine["image"])
             if image is None:
                 there = ", ".join(sorted(images)) or "none"

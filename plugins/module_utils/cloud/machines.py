@@ -100,8 +100,9 @@ def _driver_info(bmc: Mapping[str, Any]) -> Plain:
 def choose(known: Sequence[Mapping[str, Any]], names: Iterable[str], purpose: str) -> list[Mapping[str, Any]]:
     """The machines that are meant, by exact names; without names all that the purpose is for.
 
-    ``enrol``: the managed ones; ``provision``: of these, those that are part of the cloud; ``unprovision``: those that
-    are not, and only by name. Raises MachineError with every name that cannot be meant.
+    ``enrol``: the managed ones; ``provision``: of these, those that are part of the cloud; ``rebuild``: the same, and
+    only by name; ``unprovision``: those that are not, and only by name. Raises MachineError with every name that cannot
+    be meant.
     """
     by_name = {str(machine["name"]): machine for machine in known}
     wanted = list(dict.fromkeys(names))
@@ -113,14 +114,14 @@ def choose(known: Sequence[Mapping[str, Any]], names: Iterable[str], purpose: st
             problems.append(f"{name}: there is no machine of this exact name in cloud.yml ({hint})")
         elif not machine["managed"]:
             problems.append(f"{name}: is not managed by Ozone: say `managed: true` for it in cloud.yml")
-        elif purpose == "provision" and not machine["provisioned"]:
+        elif purpose in ("provision", "rebuild") and not machine["provisioned"]:
             problems.append(f"{name}: is to have no system: remove `provisioned: false` of it in cloud.yml")
         elif purpose == "unprovision" and machine["provisioned"]:
             problems.append(
                 f"{name}: is part of the cloud: take its services away with scale_down.yml, then say "
                 "`provisioned: false` for it in cloud.yml"
             )
-    if not wanted and purpose == "unprovision":
+    if not wanted and purpose in ("rebuild", "unprovision"):
         problems.append("name the machines, exactly: -e ozone_nodes=bm1,bm2")
     if problems:
         raise MachineError("\n".join(problems))
@@ -163,6 +164,35 @@ def published(state_dir: Path) -> dict[str, Plain]:
     """The golden images that were published to the cloud's undercloud, by name; empty before that."""
     file = state_dir / "machine-images.json"
     return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
+
+
+def losses(
+    known: Iterable[Mapping[str, Any]], names: Iterable[str], nodes: Iterable[Mapping[str, Any]], unseen: Iterable[str]
+) -> list[str]:
+    """What would be lost that nobody wants to lose, if the machines ``names`` were wiped now, a line for each.
+
+    ``nodes``: Ironic's, which is what cleaning goes by; ``unseen``: machines that did not say what they run.
+    """
+    by_name = {node.get("name"): node for node in nodes}
+    chosen, blind = set(names), set(unseen)
+    found = []
+    for machine in known:
+        name, node = machine["name"], by_name.get(machine["name"])
+        if name not in chosen or node is None:
+            continue
+        kept = (node.get("properties") or {}).get("skip_block_devices") or []
+        unknown = [hint for hint in machine["instance"]["preserve"] if dict(hint) not in kept]
+        if unknown:
+            hints = ", ".join(json.dumps(dict(hint), sort_keys=True) for hint in unknown)
+            found.append(f"{name}: Ironic does not know yet that it has to preserve the disk {hints}: enrol it again")
+        if machine["node"]["automated_clean"] is False and node.get("automated_clean") is not False:
+            found.append(f"{name}: Ironic does not know yet that its disks are not to be cleaned: enrol it again")
+        if name in blind and node.get("provision_state") == "active":
+            found.append(
+                f"{name}: does not say what it runs, and may still run services of the cloud: bring it back, "
+                "or, if it is dead, -e ozone_dead=true"
+            )
+    return found
 
 
 def bmcs(known: Iterable[Mapping[str, Any]]) -> list[Plain]:

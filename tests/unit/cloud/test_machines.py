@@ -12,7 +12,12 @@ import pytest
 from test_definition import machine
 
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.inventory import Inventory, build_inventory
-from ansible_collections.ozone.openstack.plugins.module_utils.cloud.machines import MachineError, choose, complete
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.machines import (
+    MachineError,
+    choose,
+    complete,
+    losses,
+)
 
 ENVIRON = {"OZONE_STATE": "/state"}
 
@@ -168,6 +173,7 @@ MACHINES = [
         ([], "enrol", ["one", "two"]),
         ([], "provision", ["one"]),
         (["two", "two", "one"], "enrol", ["two", "one"]),
+        (["one"], "rebuild", ["one"]),
         (["two"], "unprovision", ["two"]),
     ],
 )
@@ -190,6 +196,35 @@ def test_a_machine_of_the_cloud_is_not_taken_away() -> None:
         choose(MACHINES, ["one"], "unprovision")
     with pytest.raises(MachineError, match="name the machines, exactly"):
         choose(MACHINES, [], "unprovision")
+
+
+def test_nobody_is_rebuilt_without_a_name() -> None:
+    with pytest.raises(MachineError, match="name the machines, exactly"):
+        choose(MACHINES, [], "rebuild")
+    with pytest.raises(MachineError, match="two: is to have no system"):
+        choose(MACHINES, ["two"], "rebuild")
+
+
+def test_what_ironic_does_not_know_yet_is_not_wiped(lab: Any, cloud: dict[str, Any]) -> None:
+    machine(cloud, preserve=[{"serial": "D"}], root_device={"serial": "R"}, automated_clean=False)
+    known = [the_machine(lab, cloud)]
+    ironic = {"name": "compute1", "provision_state": "active", "automated_clean": True, "properties": {}}
+    assert losses(known, ["compute1"], [], ["compute1"]) == []
+    assert losses(known, [], [ironic], ["compute1"]) == []
+    assert losses(known, ["compute1"], [ironic], []) == [
+        'compute1: Ironic does not know yet that it has to preserve the disk {"serial": "D"}: enrol it again',
+        "compute1: Ironic does not know yet that its disks are not to be cleaned: enrol it again",
+    ]
+    ironic |= {"automated_clean": False, "properties": {"skip_block_devices": [{"serial": "O"}, {"serial": "D"}]}}
+    assert losses(known, ["compute1"], [ironic], []) == []
+
+
+def test_a_machine_that_is_silent_may_be_in_use(lab: Any, cloud: dict[str, Any]) -> None:
+    machine(cloud)
+    known, ironic = [the_machine(lab, cloud)], {"name": "compute1", "provision_state": "active"}
+    (said,) = losses(known, ["compute1"], [ironic], ["compute1"])
+    assert said.startswith("compute1: does not say what it runs")
+    assert losses(known, ["compute1"], [{**ironic, "provision_state": "deploy failed"}], ["compute1"]) == []
 
 
 @pytest.mark.parametrize("secrets", [{"bmc_password_compute1": "own", "bmc_password": "all"}, {"bmc_password": "own"}])

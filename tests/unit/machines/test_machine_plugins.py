@@ -94,6 +94,7 @@ def test_a_secret_is_given(playbook: Playbook, variables: dict[str, Any], tmp_pa
         ("query('ozone.openstack.machines')", f"bm1 bm2 {len(SECRET)} {len(SECRET)}"),
         ("query('ozone.openstack.machines', [], 'bm2 , bm1')", f"bm2 bm1 {len(SECRET)} {len(SECRET)}"),
         ("query('ozone.openstack.machines', purpose='provision')", f"bm1 {len(SECRET)}"),
+        ("query('ozone.openstack.machines', 'bm1', purpose='rebuild')", f"bm1 {len(SECRET)}"),
         ("query('ozone.openstack.machines', 'bm2', purpose='unprovision')", "bm2 0"),
     ],
 )
@@ -101,7 +102,7 @@ def test_machines(playbook: Playbook, variables: dict[str, Any], tmp_path: Path,
     said = playbook(ask(query), **variables, ozone_machine_images={"debian-13": IMAGE})
     assert shown in said, said
     instances = json.loads((tmp_path / "instances").read_text())
-    if "provision'" in query and "unprovision" not in query:
+    if "'provision'" in query or "'rebuild'" in query:
         assert instances[0]["image"] == IMAGE
         assert instances[0]["config_drive"]["meta_data"] == {"name": "bm1", "public_keys": {"key0": KEY}}
     else:
@@ -112,6 +113,7 @@ def test_machines(playbook: Playbook, variables: dict[str, Any], tmp_path: Path,
     ("query", "more", "message"),
     [
         ("'bm9'", {}, "bm9: there is no machine of this exact name in cloud.yml (did you mean bm3?)"),
+        ("',', purpose='rebuild'", {}, "name the machines, exactly: -e ozone_nodes=bm1,bm2"),
         ("purpose='provision'", {}, "bm1: there is no golden image debian-13 (there are: none)"),
         (
             "purpose='provision'",
@@ -192,6 +194,8 @@ def test_filters(playbook: Playbook, variables: dict[str, Any]) -> None:
         msg: "{{ ozone_machines | ozone.openstack.machine_bmcs | map(attribute='name') | join(' ') }}"
     - ansible.builtin.debug:
         msg: "{{ ozone_machines | ozone.openstack.machine_shortcomings([], []) | first }}"
+    - ansible.builtin.debug:
+        msg: "{{ ozone_machines | ozone.openstack.machine_losses(['bm2'], known, ['bm2']) | first }}"
     - ozone.openstack.bmc_info:
         bmcs: "{{ ozone_machines | ozone.openstack.machine_bmcs | map('combine', {'address': 'http://127.0.0.1:9'}) }}"
       delegate_to: localhost
@@ -199,7 +203,11 @@ def test_filters(playbook: Playbook, variables: dict[str, Any]) -> None:
     - ansible.builtin.debug:
         msg: "{{ looked.bmcs | map(attribute='trouble') | first }}"
 """
-    said = playbook(play, **variables)
+    for one in variables["ozone_machines"]:
+        one["instance"]["preserve"] = []
+        one["node"]["automated_clean"] = True
+    said = playbook(play, **variables, known=[{"name": "bm2", "provision_state": "active"}])
+    assert "bm2: does not say what it runs" in said, said
     assert "bm1 bm2" in said, said
     assert "bm1: Ironic does not know it: enrol it" in said
     assert "does not answer: [Errno 111] Connection refused" in said
