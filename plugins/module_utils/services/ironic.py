@@ -200,7 +200,8 @@ def check_access(context: Context, hardware_types: Sequence[str]) -> str:
                 "user": USER,
                 "password": context.secret("ironic_api_password"),
                 "cafile": CA_FILE,
-                "conductor": own if several else context.node["name"],
+                # Ironic adds the port to the name by which the others call it.
+                "conductor": host_port(own, RPC) if several else context.node["name"],
                 "hardware_types": list(hardware_types),
             },
             indent=2,

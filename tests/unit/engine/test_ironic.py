@@ -91,6 +91,12 @@ def test_several_conductors_talk_over_tls_in_the_groups_of_their_sites() -> None
     assert "database" not in options
 
 
+def test_the_check_knows_the_name_of_the_conductor(context: Context) -> None:
+    assert json.loads(ironic.check_access(context, ["redfish"]))["conductor"] == "u1"
+    several = replace(context, cloud=cloud(node(1), node(2), mariadb=True))
+    assert json.loads(ironic.check_access(several, ["redfish"]))["conductor"] == "198.18.32.11:18089"
+
+
 @pytest.mark.parametrize(
     ("here", "database", "text"),
     [
