@@ -7,6 +7,7 @@ helps: it is for modules that make a few requests. A fleet waits itself.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +29,8 @@ TIMEOUT = 60
 POOL = 64
 #: Nodes, ports and port groups of one page; Ironic's own limit is 1000.
 PAGE = 1000
+#: How the library calls a connection that broke off, as when the other side is restarted.
+_BROKEN = re.compile(r"eof|closed|reset|timed out|zero return", re.IGNORECASE)
 #: Pages of one list: something is wrong with a list that does not end.
 MOST_PAGES = 1000
 
@@ -71,6 +74,8 @@ class Client:
                 headers={"Accept": "application/json", "X-OpenStack-Ironic-API-Version": MICROVERSION},
             )
         except exceptions.SSLError as error:
+            if "certificate" not in str(error).lower() and _BROKEN.search(str(error)):
+                raise ConnectionError(f"{self.url}: {error}") from error
             raise BaremetalError(
                 f"{self.url}: its certificate is not trusted: {error}; cacert of the cloud in clouds.yaml must name "
                 "the authority that issued it"
@@ -80,6 +85,8 @@ class Client:
         except (exceptions.ConnectionError, exceptions.HttpError) as error:
             raise ConnectionError(f"{self.url}: {error}") from error
         status = int(response.status_code)
+        if status in (502, 504):  # of the proxy before Ironic, which may have done it
+            raise ConnectionError(f"{self.url}: the proxy got no answer of Ironic ({status})")
         if status in (401, 403) and "protected" not in response.text:
             raise BaremetalError(_refused(self.url))
         if status == 406:
@@ -195,6 +202,7 @@ class Patient:
 FIELDS = (
     "uuid", "name", "provision_state", "target_provision_state", "provision_updated_at", "power_state", "last_error",
     "maintenance", "maintenance_reason", "fault", "reservation", "inspection_finished_at", "retired", "protected",
+    "instance_uuid", "allocation_uuid",
 )  # fmt: skip
 
 
@@ -202,13 +210,15 @@ def listed(api: Api, path: str, key: str) -> Iterator[dict[str, Any]]:
     """All entries of a list, page by page. ``path`` may have a query.
 
     :raises BaremetalError: Ironic refuses to list, or the list does not end.
+    :raises ConnectionError: Ironic cannot list now.
     """
     join = "&" if "?" in path else "?"
     marker = ""
     for _ in range(MOST_PAGES):
         asked = f"{path}{join}limit={PAGE}" + (f"&marker={marker}" if marker else "")
         answer = api.request(Request("GET", asked))
-        if answer.status in (429, 502, 503, 504):
+        # A node may be gone between two pages that was the last one of the first.
+        if answer.status == 429 or answer.status >= 500 or (answer.status == 404 and marker):
             raise ConnectionError(f"GET {path}: {message(answer)}")
         if answer.status != 200 or not isinstance(answer.body, Mapping):
             raise BaremetalError(f"GET {path}: {message(answer)}")

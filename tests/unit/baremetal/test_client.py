@@ -112,6 +112,16 @@ def test_what_waiting_does_not_help(server: Server, tmp_path: Path, status: int,
         api.request(Request("GET", "/v1/nodes"))
 
 
+@pytest.mark.parametrize("status", [502, 504])
+def test_what_a_proxy_says_is_no_answer(server: Server, tmp_path: Path, status: int) -> None:
+    """Ironic may have done it: what makes something must not be asked for again as if it had not."""
+    api = reach(tmp_path, f"http://127.0.0.1:{server.server_port}")
+    server.answers["/v1/nodes"] = (status, b"<html>bad gateway</html>")
+    with pytest.raises(ConnectionError, match=str(status)):
+        client.Patient(api, 20, sleep=lambda _: None).request(Request("POST", "/v1/nodes", {"name": "x"}))
+    assert len(server.asked) == 1
+
+
 def test_nobody_there(tmp_path: Path) -> None:
     with pytest.raises(ConnectionError, match=r"127\.0\.0\.1:9"):
         reach(tmp_path, "http://127.0.0.1:9").request(Request("GET", "/v1/nodes"))
@@ -121,6 +131,8 @@ def test_nobody_there(tmp_path: Path) -> None:
     ("error", "kind", "words"),
     [
         (exceptions.SSLError("bad"), BaremetalError, "certificate is not trusted"),
+        (exceptions.SSLError("certificate verify failed: closed"), BaremetalError, "certificate is not trusted"),
+        (exceptions.SSLError("SSLEOFError(8, 'EOF occurred in violation of protocol')"), ConnectionError, "EOF"),
         (exceptions.Unauthorized("no"), BaremetalError, "login is refused"),
         (exceptions.ConnectTimeout("slow"), ConnectionError, "slow"),
     ],
@@ -243,6 +255,10 @@ def test_lists_have_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     assert client.lists(script) == ([{"uuid": "a"}], [{"uuid": "p"}], [])
     with pytest.raises(ConnectionError, match="busy"):
         client.nodes(Script(Answer(503, {"message": "busy"})))
+    with pytest.raises(ConnectionError, match="database"):
+        client.nodes(Script(Answer(500, {"message": "database is locked"})))
+    with pytest.raises(ConnectionError, match="not be found"):
+        client.nodes(Script(page("a", more=True), Answer(404, {"message": "Node a could not be found"})))
     with pytest.raises(BaremetalError, match="no"):
         client.nodes(Script(Answer(400, {"message": "no"})))
     with pytest.raises(BaremetalError, match="status 200"):
