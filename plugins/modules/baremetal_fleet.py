@@ -124,7 +124,7 @@ options:
   force:
     description:
       - V(inspected) inspects nodes that were inspected before; V(rebuilt) writes also those that run what is declared.
-      - V(undeployed) and V(rebuilt) take nodes whose instance belongs to somebody else, such as Nova.
+      - V(undeployed), V(rebuilt) and V(active) take nodes whose instance belongs to somebody else, such as Nova.
     type: bool
     default: false
   withdraw:

@@ -242,6 +242,11 @@ class Course:
         outcome.cause, outcome.remedy, outcome.last_error = cause, remedy, last_error
         return END
 
+    def took(self, verb: str) -> None:
+        """Ironic has taken a verb."""
+        self.verb, self.asked = verb, True
+        self.deploys += verb in ("active", "rebuild")
+
     def note(self, text: str) -> None:
         """Say something once."""
         if text not in self.outcome.notes:
@@ -254,12 +259,16 @@ class Course:
         self.outcome.summary += summary
 
 
-def declaration(wanted: Wanted) -> Declared | None:
-    """What is declared, with the disks that the instance preserves: cleaning has to know them, too."""
+def declaration(wanted: Wanted, node: Mapping[str, Any] | None) -> Declared | None:
+    """What is declared, with the disks that the instance preserves: cleaning has to know them, too.
+
+    Where the declaration itself says nothing of such disks, those that Ironic leaves alone already stay so.
+    """
     declared, instance = wanted.declared, wanted.instance
     if declared is None or instance is None or not instance.preserve:
         return declared
-    kept = disks.skip_block_devices(instance, declared.properties)
+    known = declared.properties if "skip_block_devices" in declared.properties else (node or {}).get("properties")
+    kept = disks.skip_block_devices(instance, known)
     return replace(declared, properties={**declared.properties, "skip_block_devices": kept})
 
 
@@ -330,7 +339,7 @@ def _missing(course: Course, options: Options, world: World) -> Action:
 
 def _declare(course: Course, options: Options, world: World) -> Action | None:
     """Make the node as declared."""
-    declared = declaration(course.wanted)
+    declared = declaration(course.wanted, course.node)
     if course.declared or declared is None or options.target not in DECLARING:
         return None
     if states.transitional(course.state):
@@ -435,6 +444,8 @@ def _after_failure(course: Course, options: Options, now: float) -> Action:
             course.note("was switched off")
         return END
     if course.off_since is None and course.state not in _POWERED:
+        if course.state == "active":
+            course.note("is active by now, and was left on: run this again")
         return END
     if course.off_since is not None:
         if now - course.off_since < options.limits["power"]:
@@ -489,6 +500,19 @@ def _guard(course: Course) -> Action | None:
     return None
 
 
+def _kept(course: Course) -> Action | None:
+    """No disk is cleaned in place of one that is to survive."""
+    instance, node = course.wanted.instance, course.node or {}
+    if instance is None or not instance.preserve:
+        return None
+    if not course.looked and (course.inspected or node.get("inspection_finished_at")):
+        return _look(course)
+    text = disks.kept(instance, course.inventory).text
+    if text:
+        return course.fail("guard", text, "correct preserve; nothing was cleaned")
+    return None
+
+
 def _foreign(node: Mapping[str, Any]) -> str:
     """Whose instance runs on it, when it is neither ours nor that of an allocation."""
     owner = str(node.get("instance_uuid") or "")
@@ -503,8 +527,9 @@ def _refused(course: Course, options: Options, verb: str) -> Action | None:
     if verb in ("deleted", "rebuild", "") and node.get("protected"):
         reason = f": {node['protected_reason']}" if node.get("protected_reason") else ""
         return course.fail(stage, f"it is protected{reason}", "declare protected: false")
-    if verb in ("deleted", "rebuild") and _foreign(node) and not options.force:
-        return course.fail(stage, f"it runs the instance {_foreign(node)} of somebody else (Nova?)",
+    if verb in ("deleted", "rebuild", "active") and _foreign(node) and not options.force:
+        return course.fail(stage, f"it {'is taken by' if verb == 'active' else 'runs'} the instance {_foreign(node)} "
+                           "of somebody else (Nova?)",
                            "delete that where it was made; force: true does it all the same")  # fmt: skip
     if verb == "provide" and node.get("retired"):
         return course.fail(stage, "it is retired, and offered to nobody any more", "declare retired: false")
@@ -521,7 +546,8 @@ def _ask(course: Course, options: Options, verb: str) -> Action:
     """The requests of a verb."""
     # Cleaning writes to disks, too: what is to be deployed is looked at before that.
     writes = verb in ("active", "rebuild") or (verb == "provide" and options.target == "active")
-    refused = _refused(course, options, verb) or (_guard(course) if writes else None)
+    cleans = verb in ("provide", "deleted")
+    refused = _refused(course, options, verb) or (_guard(course) if writes else _kept(course) if cleans else None)
     if refused is not None:
         return refused
     node, instance, name = course.node or {}, course.wanted.instance, course.wanted.name
@@ -541,8 +567,6 @@ def _ask(course: Course, options: Options, verb: str) -> Action:
         if not options.rescue_password:
             return course.fail("rescue", "there is no password for the rescue system", "give rescue_password")
         body["rescue_password"] = options.rescue_password
-    if verb in ("active", "rebuild"):
-        course.deploys += 1
     before = [Request("PATCH", course.path, patch, f"instance of {name}")] if patch else []
     return _provision(course, verb, STAGES[verb], body, *before)
 

@@ -242,6 +242,32 @@ def _without_inventory(instance: Instance, root: Hint) -> Verdict:
     return Verdict(not problems, None, problems)
 
 
+def _preserved(instance: Instance, disks: Sequence[Disk], problems: list[str]) -> dict[int, str]:
+    """The disks to preserve, by their identity, with the hint of each."""
+    kept: dict[int, str] = {}
+    for index, hint in enumerate(instance.preserve):
+        what = f"preserve[{index}]"
+        disk = _chosen(what, hint, disks, problems)
+        if disk is not None and id(disk) in kept:
+            problems.append(f"{what} and {kept[id(disk)]} mean the same disk ({disk.get('name')}): remove one of them")
+        elif disk is not None:
+            kept[id(disk)] = what
+    return kept
+
+
+def kept(instance: Instance, inventory: Mapping[str, Any] | None) -> Verdict:
+    """Whether cleaning leaves alone what it has to. Without an inventory only what is wrong with the hints is told."""
+    problems: list[str] = []
+    if inventory is None or not isinstance(inventory.get("disks"), Sequence):
+        for index, hint in enumerate(instance.preserve):
+            problems += [f"preserve[{index}]: {text}" for text in mistakes(hint)]
+        return Verdict(not problems, None, problems)
+    disks: list[Disk] = list(inventory["disks"])
+    names = _preserved(instance, disks, problems)
+    lines = [line(disk) + (f" (kept by {names[id(disk)]})" if id(disk) in names else "") for disk in disks]
+    return Verdict(not problems, None, problems, lines)
+
+
 def check(instance: Instance, inventory: Mapping[str, Any] | None, properties: Mapping[str, Any] | None) -> Verdict:
     """Whether a node may be deployed as ``instance`` says, and which disk that writes.
 
@@ -256,14 +282,7 @@ def check(instance: Instance, inventory: Mapping[str, Any] | None, properties: M
         return _without_inventory(instance, root)
     disks: list[Disk] = list(inventory["disks"])
     problems: list[str] = []
-    kept: dict[int, str] = {}
-    for index, hint in enumerate(instance.preserve):
-        what = f"preserve[{index}]"
-        disk = _chosen(what, hint, disks, problems)
-        if disk is not None and id(disk) in kept:
-            problems.append(f"{what} and {kept[id(disk)]} mean the same disk ({disk.get('name')}): remove one of them")
-        elif disk is not None:
-            kept[id(disk)] = what
+    kept = _preserved(instance, disks, problems)
     for index, hint in enumerate(known.get("skip_block_devices") or ()):
         what = f"skip_block_devices[{index}] of the node's properties"
         if isinstance(hint, Mapping) and "volume_name" in hint:

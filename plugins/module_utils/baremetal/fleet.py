@@ -118,7 +118,7 @@ def make(api: Api, requests: Sequence[Request]) -> Result:
     for index, request in enumerate(requests):
         try:
             answer = api.request(request)
-        except (ConnectionError, BaremetalError) as error:
+        except Exception as error:  # whatever it is, it is of this node alone
             return Result(tuple(answers), tuple(requests[index:]), error)
         answers.append(answer)
         if not 200 <= answer.status < 300:
@@ -151,6 +151,7 @@ class Entry:
     ticket: Any = None
     action: Action | None = None  # asked, and not yet answered as it should be
     before: tuple[str, Any] = ("", None)  # the state in which it was asked
+    decided: tuple[str, bool] = ("", False)  # state and maintenance for which the action was decided
     unanswered: Request | None = None  # there was no answer to it: it may have been done
     doubtful: bool = False  # it was a verb, so that the node will show it
     seen: float = -math.inf
@@ -161,6 +162,17 @@ class Entry:
     queued: bool = False
     told: bool = False  # that it failed
     done: bool = False
+
+    @property
+    def view(self) -> tuple[str, bool]:
+        """What an action depends on."""
+        return self.course.state, bool((self.course.node or {}).get("maintenance"))
+
+    @property
+    def overtaken(self) -> bool:
+        """Whether the node went elsewhere since its action was decided. Declarations hold in any state."""
+        action = self.action
+        return action is not None and action.kind == "ask" and action.stage != "declare" and self.view != self.decided
 
     @property
     def fresh(self) -> bool:
@@ -271,6 +283,7 @@ class Fleet:
         self.world = World()
         self.begun = self.clock.now()
         self.next_poll = math.inf
+        self.earliest = -math.inf  # the next poll
         self.interval = SHORTEST
         self.silent: float | None = None  # since when lists are not answered
         self.told = -math.inf
@@ -313,7 +326,7 @@ class Fleet:
         self.silent = None
         by_id = {str(node["uuid"]): node for node in nodes}
         moved = False
-        for entry in self.under_way:
+        for entry in [*self.under_way, *self.queue]:
             view = by_id.get(str((entry.course.node or {}).get("uuid")))
             before = entry.course.state
             if start >= entry.answered and entry.ticket is None:
@@ -324,7 +337,12 @@ class Fleet:
         now = self.clock.now()
         longest = LONGEST if len(self.under_way) <= 100 else 2 * LONGEST
         self.interval = max(SHORTEST, self.interval / 2) if moved else min(longest, self.interval * 1.5)
-        self.next_poll = now + max(self.interval, (now - start) * (1 / SHARE - 1))
+        self.earliest = now + (now - start) * (1 / SHARE - 1)
+        self.next_poll = max(now + self.interval, self.earliest)
+
+    def _poll_by(self, when: float) -> None:
+        """Ask for the list by then, if that is not too often."""
+        self.next_poll = min(self.next_poll, max(when, self.earliest))
 
     def _silence(self, error: Exception) -> None:
         """A list was not answered: ask again, but not for ever."""
@@ -368,7 +386,7 @@ class Fleet:
             self._end(entry)
         elif action.kind == "wait":
             self.under_way.append(entry)
-            self.next_poll = min(self.next_poll, self.clock.now() + self.interval)
+            self._poll_by(self.clock.now() + self.interval)
         else:
             self._queue(entry, action)
 
@@ -388,8 +406,7 @@ class Fleet:
             entry = self.queue.popleft()
             entry.begun, entry.queued = self.clock.now(), False
             self.under_way.append(entry)
-            if entry.action is not None:
-                self._submit(entry, entry.action, workers)
+            self._decide(entry, workers)
 
     def _skip(self, why: str) -> None:
         for entry in self.queue:
@@ -436,18 +453,20 @@ class Fleet:
             return
         if entry.doubtful and entry.fresh:
             self._resolve(entry)
+        if entry.overtaken and entry.fresh:
+            self._forget(entry)
         if entry.action is not None and not entry.doubtful:  # asked before, and to be asked again
             self._submit(entry, entry.action, workers)
             return
         if not entry.fresh:
-            self.next_poll = min(self.next_poll, now + SHORTEST)
+            self._poll_by(now + SHORTEST)
             return
         action = self._advance(entry)
         self._tell_failure(entry)
         if action.kind == "end":
             self._end(entry)
         elif action.kind == "wait":
-            self.next_poll = min(self.next_poll, now + self.interval)
+            self._poll_by(now + self.interval)
         elif entry.begun is None:
             self.under_way.remove(entry)
             self._queue(entry, action)
@@ -455,7 +474,12 @@ class Fleet:
             self._submit(entry, action, workers)
 
     def _advance(self, entry: Entry) -> Action:
-        return advance(entry.course, self.options, self.world, self.clock.now())
+        entry.decided = entry.view
+        try:
+            return advance(entry.course, self.options, self.world, self.clock.now())
+        except Exception as error:  # a fault of ours with one node ends nothing for the others
+            cause = f"Ozone cannot deal with what Ironic says of it: {type(error).__name__}: {error}"
+            return entry.course.fail(entry.course.outcome.stage or "way", cause, "report this as a fault of Ozone")
 
     def _submit(self, entry: Entry, action: Action, workers: Workers) -> None:
         entry.action = action
@@ -503,12 +527,15 @@ class Fleet:
             self._again(entry, "lock" if client.locked(last) else "busy", client.message(last))
         elif action.kind == "look" and last.status == 404:
             entry.action = None  # there is no inventory
+        elif action.verb and entry.unanswered is result.left[0]:  # perhaps as the one before it was taken
+            entry.unanswered, entry.doubtful = None, True
+            self._stale(entry)
         else:
             self._refused(entry, action, client.message(last), f"({last.status}) ")
 
     def _made_before(self, entry: Entry, request: Request, last: Answer) -> tuple[Request, ...] | None:
         """Whether a request that was not answered at first had been taken; then, what is made instead of it."""
-        if request.method == "DELETE" and last.status == 404:
+        if request.method == "DELETE" and last.status == 404 and not request.path.endswith("/maintenance"):
             return ()
         if entry.unanswered is not request or request.method != "POST" or last.status != 409 or client.locked(last):
             return None
@@ -525,7 +552,7 @@ class Fleet:
             return
         course_.changed(*action.summary)
         if action.verb:
-            course_.verb, course_.asked = action.verb, True
+            course_.took(action.verb)
         if action.stage == "remove":
             course_.node = None
             return
@@ -536,7 +563,7 @@ class Fleet:
         """What is known of a node counts no more: it has to be seen again."""
         entry.answered = self.clock.now()
         entry.seen = -math.inf
-        self.next_poll = min(self.next_poll, entry.answered + SHORTEST)
+        self._poll_by(entry.answered + SHORTEST)
 
     def _resolve(self, entry: Entry) -> None:
         """There was no answer to a request; the node shows whether it was taken."""
@@ -548,7 +575,17 @@ class Fleet:
         if now != entry.before:
             entry.action = None
             entry.course.changed(*action.summary)
-            entry.course.verb, entry.course.asked = action.verb, True
+            entry.course.took(action.verb)
+
+    def _forget(self, entry: Entry) -> None:
+        """The node went elsewhere while it waited for its turn, or for a lock: what is next is decided anew."""
+        action = entry.action
+        entry.action, entry.again, entry.trouble, entry.pause = None, 0.0, None, 0.0
+        if entry.course.failed:
+            entry.course.off_since = None
+        elif action is not None and action.verb and entry.unanswered is action.requests[-1]:
+            entry.course.changed(*action.summary)
+            entry.course.took(action.verb)
 
     def _again(self, entry: Entry, limit: str, text: str) -> None:
         """Ask again later, within a limit."""
@@ -556,12 +593,13 @@ class Fleet:
         entry.trouble = now if entry.trouble is None else entry.trouble
         entry.pause = min(max(1.0, entry.pause * 2), 15.0)
         entry.again = now + entry.pause
+        self._poll_by(entry.again)  # it may be elsewhere by then
         if entry.again - entry.trouble > self.options.limits[limit] and entry.action is not None:
             self._refused(entry, entry.action, text, f"for {self.options.limits[limit]:.0f} s: ")
 
     def _refused(self, entry: Entry, action: Action, text: str, before: str) -> None:
         """Ironic does not do it."""
-        entry.action, entry.doubtful, entry.again = None, False, 0.0
+        entry.action, entry.doubtful, entry.again, entry.trouble = None, False, 0.0, None
         if entry.course.failed:  # it cannot be switched off either
             entry.course.note(f"could not be switched off: {text}")
             self._end(entry)
