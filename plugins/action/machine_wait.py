@@ -21,6 +21,9 @@ ARGUMENTS: dict[str, Any] = {
     "timeout": {"type": "int", "default": 600},
 }
 
+#: States of Ironic that a machine goes through when it is deployed, or rebuilt, and at no other time.
+DEPLOYMENT = frozenset({"deploying", "wait call-back"})
+
 #: Options of SSH that count before all others: a connection of its own, and nobody is asked anything.
 OPTIONS = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", "ControlPath=none")
 
@@ -52,7 +55,8 @@ class ActionModule(LocalAction):
             return {"changed": False, "unreachable" if options["enough"] else "failed": True, "msg": msg}
         if self._task.check_mode:
             return {"changed": False, "seconds": 0.0}
-        found = wait(self._contact(variables), outcome.get("status") == "changed", float(options["timeout"]), run)
+        deployed = not DEPLOYMENT.isdisjoint(outcome.get("stages") or {})
+        found = wait(self._contact(variables), deployed, float(options["timeout"]), run)
         if found.trouble:
             remedy = "look at the machine's console, and at its NICs and cables"
             return {"changed": found.learned, "unreachable": True, "msg": f"{found.trouble} ({remedy})"}

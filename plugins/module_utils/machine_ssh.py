@@ -74,9 +74,18 @@ def known_key(text: str, names: Sequence[str]) -> str:
 
 
 def with_key(text: str, names: Sequence[str], key: str) -> str:
-    """A known_hosts file with the lines of a machine replaced by its present key."""
+    """A known_hosts file with the lines of a machine replaced by its present key; an empty key: by none."""
     kept = [line for line in text.splitlines() if line.strip() and not set(line.split()[0].split(",")) & set(names)]
-    return "".join(f"{line}\n" for line in sorted([*kept, f"{','.join(names)} {key}"]))
+    return "".join(f"{line}\n" for line in sorted([*kept, *([f"{','.join(names)} {key}"] if key else [])]))
+
+
+def forget(contact: Contact) -> None:
+    """The key of a machine that was deployed anew is gone, whether or not it answers before the run ends."""
+    private_directory(contact.known_hosts.parent)
+    with exclusive(contact.known_hosts.with_name(f".{contact.known_hosts.name}.lock")):
+        text = contact.known_hosts.read_text(encoding="utf-8") if contact.known_hosts.exists() else ""
+        if known_key(text, contact.names):
+            write_if_changed(contact.known_hosts, with_key(text, contact.names, ""), 0o600)
 
 
 def learn(contact: Contact, key: str, deployed: bool) -> bool:
@@ -90,8 +99,8 @@ def learn(contact: Contact, key: str, deployed: bool) -> bool:
         if known and not deployed:
             raise ContactError(
                 f"{contact.name}: another host key answers at {contact.address} than before, and the machine was not "
-                f"deployed anew: somebody else may answer. If it was installed by hand, remove its line in "
-                f"{contact.known_hosts}"
+                f"deployed anew: somebody else may answer. If it was installed by hand, or its deployment ended while "
+                f"no run was there to see it, remove its line in {contact.known_hosts}"
             )
         return write_if_changed(contact.known_hosts, with_key(text, contact.names, key), 0o600)
 
@@ -107,6 +116,8 @@ def wait(
     """Wait until a machine lets us log in. ``deployed``: just now, so that its host key is a new one."""
     started = clock()
     learned, last = False, "nobody answers there"
+    if deployed:
+        forget(contact)
     while True:
         key = key_of(run(["ssh-keyscan", "-T", "5", "-t", "ed25519", contact.address], ONE_LOOK).out)
         if key:

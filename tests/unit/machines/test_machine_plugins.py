@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.ozone.openstack.plugins.module_utils.paths import COLLECTION
 from ansible_collections.ozone.openstack.plugins.module_utils.secrets import SecretsFile
 from ansible_collections.ozone.openstack.plugins.plugin_utils.vault import Vault
 
@@ -86,6 +87,21 @@ def test_a_secret_is_given(playbook: Playbook, variables: dict[str, Any], tmp_pa
     assert "changed=1" in said, said
     assert file.read_bytes() != before
     assert file.read_bytes().startswith(b"$ANSIBLE_VAULT")
+
+
+def test_a_secret_is_asked_for_where_somebody_can_answer(
+    playbook: Playbook, variables: dict[str, Any], tmp_path: Path
+) -> None:
+    """Without a terminal, Ansible takes the word None for the answer."""
+    file = tmp_path / "state" / "secrets.yml"
+    before = file.read_bytes()
+    more = ("-e", json.dumps({**variables, "ozone_secret": "bmc_password"}))
+    said = playbook(COLLECTION / "playbooks" / "secret.yml", *more)
+    assert "no value was given" in said, said
+    assert file.read_bytes() == before
+    said = playbook(COLLECTION / "playbooks" / "secret.yml", *more, "-e", '{"ozone_secret_value": "another one"}')
+    assert "changed=1" in said, said
+    assert file.read_bytes() != before
 
 
 @pytest.mark.parametrize(
@@ -183,6 +199,22 @@ def test_a_machine_that_does_not_answer_is_unreachable(playbook: Playbook, varia
     assert "unreachable=1" in said, said
     assert "no login over SSH at 198.18.255.254 within 3 s: nobody answers there (look at the machine's console" in said
     assert "failed=0" in playbook(WAIT, "--check", **variables, **here, ozone_node=node)
+
+
+@pytest.mark.parametrize(("stages", "kept"), [({}, True), ({"deploying": 3.0, "wait call-back": 40.0}, False)])
+def test_only_a_deployment_makes_another_host_key_right(
+    playbook: Playbook, variables: dict[str, Any], tmp_path: Path, stages: dict[str, float], kept: bool
+) -> None:
+    variables["ozone_cloud"]["domain"] = "example.test"
+    file = tmp_path / "state" / "ssh" / "known_hosts_machines"
+    file.parent.mkdir()
+    file.write_text("node1 ssh-ed25519 AAAA\n")
+    here = {"ansible_host": "198.18.255.254", "ansible_ssh_common_args": "-o Port=9"}
+    node = {"name": "node1", "addresses": {"provisioning": "198.18.255.254"}}
+    outcome = {"status": "changed", "summary": ["traits: changed"], "stages": stages}
+    said = playbook(WAIT, **variables, **here, ozone_node=node, outcome=outcome)
+    assert "unreachable=1" in said, said
+    assert ("AAAA" in file.read_text()) is kept
 
 
 def test_filters(playbook: Playbook, variables: dict[str, Any]) -> None:

@@ -80,6 +80,16 @@ def test_a_deployment_makes_a_new_key(contact: Contact) -> None:
     assert known(contact) == f"bm1,bm1.example.test,198.18.32.11,198.18.33.11 {NEW}\nother {OLD}\n"
 
 
+def test_a_deployment_forgets_the_old_key_even_if_nobody_answers(contact: Contact) -> None:
+    know(contact, f"198.18.32.11,bm1 {OLD}\nother {OLD}\n")
+    slow = Machine([""])
+    assert wait(contact, True, 60, slow.run, lambda: slow.now, slow.sleep).trouble
+    assert known(contact) == f"other {OLD}\n"
+    there = Machine([NEW])  # the next run, which deploys nothing
+    assert wait(contact, False, 60, there.run, lambda: there.now, there.sleep).trouble == ""
+    assert NEW in known(contact)
+
+
 def test_somebody_else_answers(contact: Contact) -> None:
     know(contact, f"198.18.32.11 {OLD}\n")
     machine = Machine([NEW])
