@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.definition import MAC, Cloud, Machine, Node
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import did_you_mean
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import CA_FILE
 
 Plain = dict[str, Any]
 
@@ -196,10 +197,14 @@ def losses(
 
 
 def bmcs(known: Iterable[Mapping[str, Any]]) -> list[Plain]:
-    """The BMCs of the machines that are managed, as ``bmc_info`` takes them."""
+    """The BMCs of the machines that are managed, as ``bmc_info`` takes them, trusted as Ironic's container does."""
     infos = {str(machine["name"]): machine["node"]["driver_info"] for machine in known if machine["managed"]}
     return [
-        {"name": name, "address": info["redfish_address"], "verify_ca": info["redfish_verify_ca"]}
+        {
+            "name": name,
+            "address": info["redfish_address"],
+            "verify_ca": CA_FILE if info["redfish_verify_ca"] is True else info["redfish_verify_ca"],
+        }
         for name, info in infos.items()
     ]
 

@@ -187,8 +187,8 @@ MACHINE: dict[str, Schema] = {
     "automated_clean": {
         "type": "boolean",
         "default": True,
-        "description": "Whether Ironic erases partition tables, RAID and LVM of all disks but those to preserve, before a "
-        "machine is available and after it was given back.",
+        "description": "Whether Ironic erases partition tables, RAID and LVM of all disks but those to preserve, before "
+        "a machine is available and after it was given back.",
     },
 }
 _BMC = _object(
@@ -209,8 +209,10 @@ _BMC = _object(
         "verify_ca": {
             "type": ["boolean", "string"],
             "default": True,
-            "description": "How its certificate is checked: with the CAs of the system, with the CA in a file of the "
-            "undercloud's node, or (false) not at all.",
+            "pattern": r"^/etc/ozone/(ca\.pem|bmc/[A-Za-z0-9][A-Za-z0-9._-]*)\Z",
+            "rule": "true, false, or a file in /etc/ozone/bmc",
+            "description": "How its certificate is checked: with the cloud's own CA, with the CA in a file of the "
+            "undercloud's node below `/etc/ozone/bmc`, which Ironic sees, or (false) not at all.",
         },
     },
     ("address", "username"),

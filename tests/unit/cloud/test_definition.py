@@ -452,6 +452,10 @@ REFUSED |= {
         machine_but(set_in("nodes", "compute1", "bmc", "address", "198.18.0.3")),
         ["nodes.compute1.bmc.address: '198.18.0.3' is not possible here (https://<address> or https://"],
     ),
+    "a CA that the container of Ironic cannot see": (
+        machine_but(set_in("nodes", "compute1", "bmc", "verify_ca", "/etc/ssl/certs/bmc.pem")),
+        ["nodes.compute1.bmc.verify_ca: '/etc/ssl/certs/bmc.pem' is not possible here (true, false, or a file in /etc"],
+    ),
     "an unknown hint": (
         machine_but(root_device={"seriall": "X"}),
         ["nodes.compute1.root_device.seriall: unknown key (did you mean serial?)"],

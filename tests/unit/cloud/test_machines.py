@@ -42,7 +42,7 @@ def test_a_machine_as_the_fleet_takes_it(lab: Any, cloud: dict[str, Any]) -> Non
         expected={"cpus": 4},
         traits=["CUSTOM_B", "CUSTOM_A"],
     )
-    cloud["nodes"]["compute1"]["bmc"]["verify_ca"] = "/etc/ssl/bmc.pem"
+    cloud["nodes"]["compute1"]["bmc"]["verify_ca"] = "/etc/ozone/bmc/ca.pem"
     built = build(lab, cloud)
     addresses = built.hosts["compute1"]["ozone_node"]["addresses"]
     found = the_machine(lab, cloud)
@@ -61,7 +61,7 @@ def test_a_machine_as_the_fleet_takes_it(lab: Any, cloud: dict[str, Any]) -> Non
             "redfish_address": "https://198.18.0.3:8000",
             "redfish_system_id": "/redfish/v1/Systems/1",
             "redfish_username": "admin",
-            "redfish_verify_ca": "/etc/ssl/bmc.pem",
+            "redfish_verify_ca": "/etc/ozone/bmc/ca.pem",
         },
         "interfaces": {
             "boot": "redfish-virtual-media",

@@ -116,6 +116,13 @@ def test_which_bmcs_are_asked() -> None:
     assert bmcs([machine(), machine("bm2", managed=False)]) == [{"name": "bm1", "address": ADDRESS, "verify_ca": False}]
 
 
+def test_a_bmc_is_trusted_as_in_the_container_of_ironic() -> None:
+    one = machine()
+    for said, meant in ((True, "/etc/ozone/ca.pem"), ("/etc/ozone/bmc/ca.pem", "/etc/ozone/bmc/ca.pem")):
+        one["node"]["driver_info"]["redfish_verify_ca"] = said
+        assert [bmc["verify_ca"] for bmc in bmcs([one])] == [meant]
+
+
 @pytest.mark.parametrize(
     ("one", "known", "trouble", "lines"),
     [
