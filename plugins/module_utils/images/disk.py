@@ -121,7 +121,7 @@ PRUNED = (
     "var/lib/rabbitmq/.erlang.cookie", "etc/ssl/private/ssl-cert-snakeoil.key", "etc/ssl/certs/ssl-cert-snakeoil.pem",
     "etc/machine-id", "var/lib/apt/lists/*", "var/cache/apt/*", "var/cache/debconf/*-old", "var/cache/ldconfig/*",
     "var/log/*", "var/lib/dpkg/*-old", "var/backups/*", "tmp/*", "run/*", "mnt/*", "etc/*-", "root/.*history",
-    "var/lib/mysql/*", "etc/openvswitch/conf.db", "etc/openvswitch/system-id.conf",
+    "var/lib/mysql/*", "etc/nvme/host*", "etc/openvswitch/conf.db", "etc/openvswitch/system-id.conf",
 )  # fmt: skip
 
 

@@ -132,7 +132,7 @@ echo {key} >/proc/sysrq-trigger
 #: What is removed at the end.
 PRUNED = (
     "boot", "var/lib/apt", "var/lib/dpkg", "var/cache/*", "var/log/*", "tmp/*", "etc/apt", "etc/machine-id",
-    "etc/initramfs-tools", "etc/kernel", "etc/systemd", "root/.*",
+    "etc/initramfs-tools", "etc/kernel", "etc/nvme/host*", "etc/systemd", "root/.*",
     "usr/bin/apt*", "usr/lib/apt", "usr/bin/perl*", "usr/share/perl*", "usr/lib/x86_64-linux-gnu/perl*",
     "usr/lib/x86_64-linux-gnu/gconv", "usr/lib/systemd/system", "usr/lib/systemd/user", "usr/lib/python3",
     "usr/lib/udev/hwdb.d", "usr/lib/udev/hwdb.bin", "usr/share/bash-completion", "usr/share/common-licenses",

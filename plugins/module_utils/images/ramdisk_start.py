@@ -28,6 +28,7 @@ from typing import Any
 LABEL = "config-2"
 DOCUMENT = "openstack/latest/network_data.json"
 MOUNT = "/run/ozone/medium"
+IPV6 = "/proc/sys/net/ipv6/conf"
 DONE = "/run/ozone/network"
 
 #: Seconds for NICs that the document names to appear; then those that are there have to do.
@@ -246,6 +247,17 @@ def run(*argv: str) -> None:
         raise Trouble(f"{' '.join(argv)}: {done.stderr.strip() or f'exit code {done.returncode}'}")
 
 
+def be_deaf(settings: str = IPV6) -> None:
+    """Neither ask for routers nor believe one that nobody asked: addresses and routes are those of the document alone.
+
+    Each device has its own setting, those to come have that of ``default``. A kernel without IPv6 has none.
+    """
+    for name in ("accept_ra", "autoconf"):
+        for path in Path(settings).glob(f"*/{name}"):
+            with contextlib.suppress(OSError):
+                path.write_text("0", encoding="ascii")
+
+
 class Network:
     """Looks for this machine's network until it is there. The MAC address of a NIC changes when a bond takes it."""
 
@@ -294,6 +306,7 @@ def configure() -> None:
 def main() -> None:
     """Network, then agent. A second start finds the network made."""
     os.makedirs(os.path.dirname(DONE), exist_ok=True)
+    be_deaf()
     if not os.path.exists(DONE):
         configure()
     sys.argv[0] = "ironic-python-agent"
