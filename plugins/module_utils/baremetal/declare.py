@@ -34,6 +34,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.secret_f
     secret_key,
     secret_values,
 )
+from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.states import OCCUPIED
 from ansible_collections.ozone.openstack.plugins.module_utils.network.reading import show
 
 __all__ = ["Changes", "apply", "changes", "look", "masked", "read", "removal", "secret_key", "secret_values"]
@@ -541,9 +542,10 @@ def removal(name: str, node: Mapping[str, Any] | None) -> Changes:
     if node is None:
         return found
     state = str(node.get("provision_state") or "")
+    first = "undeployed, before that" if state in OCCUPIED else "removed takes it there"
     for refused, why, remedy in (
         (node.get("protected"), "is protected", "declare protected: false"),
-        (state not in REMOVABLE, f"cannot be removed in state {state}", "undeploy it first (target: removed)"),
+        (state not in REMOVABLE, f"cannot be removed in state {state}", f"baremetal_fleet with target {first}"),
         (node.get("allocation_uuid"), "has an allocation", "remove that with baremetal_allocation"),
     ):
         if refused:
@@ -582,6 +584,6 @@ def apply(api: Api, found: Changes) -> None:
     """
     for index, request in enumerate(found.requests):
         answer = api.request(request)
-        if answer.status >= 400:
+        if answer.status >= 400 and not (request.method == "DELETE" and answer.status == 404):
             before = f"; before it: {', '.join(done.shown for done in found.requests[:index])}" if index else ""
             raise BaremetalError(f"{request.shown}: Ironic refused: {message(answer)}{before}")

@@ -609,12 +609,19 @@ def test_removal() -> None:
     assert changes.requests[0].path == "/v1/nodes/id-1" and changes.requests[0].method == "DELETE"
     assert changes.summary == ["removed"] and changes.diff["before"] == {"provision_state": "manageable"}
     for changed, says in (
-        ({"provision_state": "active"}, "cannot be removed in state active"),
+        ({"provision_state": "active"}, r"cannot be removed in state active \(baremetal_fleet with target undeployed,"),
+        ({"provision_state": "clean failed"}, r"in state clean failed \(baremetal_fleet with target removed"),
         ({"protected": True}, "is protected"),
         ({"allocation_uuid": "x"}, "has an allocation"),
     ):
         with pytest.raises(BaremetalError, match=says):
             declare.removal("bm1", enrolled(**changed).node("bm1"))
+
+
+def test_a_removal_that_was_done_already() -> None:
+    """Its first answer was lost, and it was asked for again."""
+    found = declare.removal("bm1", enrolled(provision_state="manageable").node("bm1"))
+    declare.apply(Wire(Records(), nodes=404), found)
 
 
 # ---- anything
