@@ -187,8 +187,8 @@ MACHINE: dict[str, Schema] = {
     "automated_clean": {
         "type": "boolean",
         "default": True,
-        "description": "Whether Ironic erases partition tables, RAID and LVM of all disks but those to preserve, before "
-        "a machine is available and after it was given back.",
+        "description": "Whether Ironic erases partition tables, RAID and LVM of all disks but those to preserve, "
+        "before a machine is available and after it was given back.",
     },
 }
 _BMC = _object(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,3 +139,15 @@ def test_what_is_no_network_is_trouble_and_no_crash(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(start, "document", lambda broken=broken: broken)
         with pytest.raises(start.Trouble, match="cannot be used"):
             start.Network().attempt()
+
+
+def test_no_router_is_believed(tmp_path: Path) -> None:
+    for name in ("all", "default", "ens1"):
+        (tmp_path / name).mkdir()
+        for setting in ("accept_ra", "autoconf", "disable_ipv6"):
+            (tmp_path / name / setting).write_text("1")
+    start.be_deaf(str(tmp_path))
+    found = {path.name: path.read_text() for path in tmp_path.glob("*/*")}
+    assert found == {"accept_ra": "0", "autoconf": "0", "disable_ipv6": "1"}
+    assert [path.read_text() for path in tmp_path.glob("*/accept_ra")] == ["0"] * 3
+    start.be_deaf(str(tmp_path / "none"))
