@@ -264,6 +264,14 @@ def running(unit: str) -> bool:
     return subprocess.run(argv, timeout=30, check=False).returncode == 0
 
 
+def start_ssh() -> None:
+    """Start the SSH server, which has given up where it was started without a host key. It may wait for us: we do not."""
+    if not running("ssh.service"):
+        with contextlib.suppress(Failure):
+            run("systemctl", "reset-failed", "ssh.service")
+        run("systemctl", "start", "--no-block", "ssh.service")
+
+
 def say(text: str) -> None:
     """A line for the console and the journal."""
     sys.stdout.write(f"OZONE-FIRST-BOOT {text}\n")
@@ -280,6 +288,7 @@ def main() -> int:
             say(f"note: {sentence}")
         if running("systemd-networkd.service"):  # an earlier attempt has failed and the boot went on
             run("networkctl", "reload")
+            start_ssh()
         os.makedirs(os.path.dirname(DONE), exist_ok=True)
         write(DONE, json.dumps({"uuid": meta.get("uuid", ""), "drive": device}) + "\n")
     except (Failure, OSError) as error:

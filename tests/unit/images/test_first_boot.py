@@ -175,3 +175,21 @@ def test_connect_says_what_is_there_when_it_fails(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(first_boot, "here", lambda: NICS[1:])
     with pytest.raises(Failure, match=r"cannot be made.*enp0s3 52:54:00:00:01:02"):
         first_boot.connect(to_network_data(objects, MACS), lambda seconds: None)
+
+
+@pytest.mark.parametrize("up", [True, False])
+def test_an_attempt_that_comes_late_brings_back_what_gave_up(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, up: bool
+) -> None:
+    """Without a host key the SSH server fails at once, for good: nobody could log in until the next boot."""
+    commands: list[str] = []
+    monkeypatch.setattr(first_boot, "find_drive", lambda: "/dev/vda3")
+    monkeypatch.setattr(first_boot, "read_drive", lambda device: ({"hostname": "bm1"}, {}))
+    monkeypatch.setattr(first_boot, "identify", lambda meta: None)
+    monkeypatch.setattr(first_boot, "connect", lambda data: [])
+    monkeypatch.setattr(first_boot, "DONE", str(tmp_path / "done.json"))
+    monkeypatch.setattr(first_boot, "running", lambda unit: up and unit == "systemd-networkd.service")
+    monkeypatch.setattr(first_boot, "run", lambda *argv: commands.append(" ".join(argv)))
+    assert first_boot.main() == 0
+    late = ["networkctl reload", "systemctl reset-failed ssh.service", "systemctl start --no-block ssh.service"]
+    assert commands == (late if up else [])
