@@ -126,6 +126,17 @@ def test_a_slow_bmc_is_waited_for_within_a_limit(ironic: Ironic) -> None:
     assert run.outcomes["n002"]["seconds"] < 4
 
 
+def test_what_is_only_late_is_left_on(ironic: Ironic) -> None:
+    """The conductor takes longer than the limit; the machine is not switched off under its deployment."""
+    nodes = wanted(names(1), {"n000": {"deploy": {"stall": 6}}})
+    fleet(ironic, "available", nodes)
+    run = fleet(ironic, "active", nodes, limits={"deploying": 2})
+    assert run.statuses() == {"failed": {"n000"}}
+    ironic.wait("n000", "active")
+    assert ironic.nodes()["n000"]["power_state"] == "power on"
+    assert fleet(ironic, "active", nodes).statuses() == {"unchanged": {"n000"}}
+
+
 def test_a_lock_is_waited_for(ironic: Ironic) -> None:
     """Somebody switches the node on, which takes a while, and Ironic locks it for that time."""
     nodes = wanted(names(2), {"n000": {"power_on": {"stall": 8, "times": 1}}})

@@ -202,6 +202,7 @@ class Course:
     aborted: bool = False
     protected: bool = False
     deploys: int = 0
+    late: tuple[str, float] | None = None  # the state whose limit it exceeded, and when
     off_since: float | None = None  # when power off was asked for
     failed: bool = False
     excused: bool = False  # in maintenance: it does not count
@@ -400,6 +401,7 @@ def _wait(course: Course, options: Options, now: float) -> Action | None:
         course.since = now
         course.note(f"was aborted after {limit:.0f} s in {course.state!r}")
         return _provision(course, course.verb, "abort", {"target": "abort"})
+    course.late = (course.state, now)
     cause, remedy = words.stuck(course.state, now - course.since, node.get("reservation"))
     stage = STAGES.get(course.verb, "wait")
     course.fail(stage, cause, remedy, str(node.get("last_error") or ""))
@@ -443,9 +445,17 @@ def _after_failure(course: Course, options: Options, now: float) -> Action:
         if course.off_since is not None:
             course.note("was switched off")
         return END
+    if course.off_since is None and course.late is not None:
+        state, since = course.late
+        if course.state != state and not states.failed(course.state):
+            course.note(f"went on by itself, and was left on: it is {course.state!r} by now; run this again")
+            return END
+        if node.get("reservation"):  # Ironic works on it, and would switch it off whatever comes of that
+            if now - since < options.limits["lock"]:
+                return WAIT
+            course.note(f"could not be switched off: it is locked by {node['reservation']}")
+            return END
     if course.off_since is None and course.state not in _POWERED:
-        if course.state == "active":
-            course.note("is active by now, and was left on: run this again")
         return END
     if course.off_since is not None:
         if now - course.off_since < options.limits["power"]:

@@ -84,21 +84,30 @@ def test_a_late_deployment_is_not_switched_off(lab: Lab) -> None:
     """It takes longer than its limit, Ironic has it locked meanwhile, and then it runs."""
     lab.ironic.add("bm0", "available")
     lab.ironic.fault("bm0", "states/power", locked=3)
-    lab.ironic.fault("bm0", "active", hang="")
-
-    def before_poll() -> None:
-        node = lab.ironic._find("bm0")
-        if node.data["provision_state"] == "wait call-back":
-            node.phases = []
-            lab.ironic._enter(node, "active")
-
-    lab.before_poll = before_poll
     one = lab.run("active", Wanted("bm0", instance=INSTANCE), limits={"deploying": 4}).outcomes[0]
     assert one.status == "failed"
+    lab.clock.time += 100
     assert lab.ironic.of("bm0")["provision_state"] == "active"
-    lab.clock.time += 10
     assert lab.ironic.of("bm0")["power_state"] == "power on"
     assert any("left on" in note for note in one.notes)
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_what_ironic_works_on_is_not_switched_off(lab: Lab, ends: bool) -> None:
+    """Ironic waits for its own lock, and would do it to whatever the node is by then."""
+    lab.ironic.add("bm0", "available")
+    lab.ironic.fault("bm0", "active", hang="" if ends else "deploying")
+
+    def before_poll() -> None:
+        data = lab.ironic.of("bm0")
+        data["reservation"] = "conductor-1" if data["provision_state"] == "deploying" else None
+
+    lab.before_poll = before_poll
+    one = lab.run("active", Wanted("bm0", instance=INSTANCE), limits={"deploying": 4, "lock": 60}).outcomes[0]
+    assert one.status == "failed"
+    assert puts(lab, "power") == []
+    assert ("went on by itself" if ends else "locked by conductor-1") in one.notes[0]
+    assert lab.clock.time < 1000 + 80
 
 
 def test_a_verb_is_not_repeated_on_a_node_that_went_elsewhere(lab: Lab) -> None:
