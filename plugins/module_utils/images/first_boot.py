@@ -265,7 +265,7 @@ def running(unit: str) -> bool:
 
 
 def start_ssh() -> None:
-    """Start the SSH server, which has given up where it was started without a host key. It may wait for us: we do not."""
+    """Start the SSH server, which has given up where it was started without a host key. It may wait for us."""
     if not running("ssh.service"):
         with contextlib.suppress(Failure):
             run("systemctl", "reset-failed", "ssh.service")
