@@ -445,7 +445,7 @@ def _after_failure(course: Course, options: Options, now: float) -> Action:
         if course.off_since is not None:
             course.note("was switched off")
         return END
-    if course.off_since is None and course.late is not None:
+    if course.off_since is None and course.late is not None and course.late[0] in _POWERED:
         state, since = course.late
         if course.state != state and not states.failed(course.state):
             course.note(f"went on by itself, and was left on: it is {course.state!r} by now; run this again")

@@ -110,6 +110,14 @@ def test_what_ironic_works_on_is_not_switched_off(lab: Lab, ends: bool) -> None:
     assert lab.clock.time < 1000 + 80
 
 
+def test_a_state_in_which_nothing_is_switched_off_is_not_waited_for(lab: Lab) -> None:
+    lab.ironic.add("bm0", "enroll", power_state="power on", reservation="conductor-1")
+    lab.ironic.fault("bm0", "manage", hang="verifying")
+    one = lab.run("manageable", Wanted("bm0"), limits={"verifying": 4}).outcomes[0]
+    assert (one.status, one.notes) == ("failed", [])
+    assert lab.clock.time < 1000 + 20
+
+
 def test_a_verb_is_not_repeated_on_a_node_that_went_elsewhere(lab: Lab) -> None:
     """Somebody else deploys it while our request waits for the lock: what Ironic knows of that stays."""
     lab.ironic.add("bm0", "available")
