@@ -10,7 +10,8 @@ version_added: 1.0.0
 short_description: Write the clouds.yaml of a cloud
 description:
   - Writes C(clouds.yaml) (mode 0600) in the state directory, for the first account of the cloud.
-  - The cloud C(ozone) in it uses the public endpoints, C(ozone-internal) the internal ones, where the cloud has Keystone.
+  - The cloud C(ozone) in it uses the public endpoints, C(ozone-internal) the internal ones, where the cloud has
+    Keystone.
   - The cloud C(ozone-undercloud) is Ironic, where the cloud has it.
   - Runs on the deployment host, in the process of ansible-playbook; no connection is made.
 attributes:

@@ -247,9 +247,7 @@ def every_role_has_a_scenario(tree: Tree) -> list[str]:
     base = "extensions/molecule"
     scenarios = {Path(name).parent.name for name in tree.below(f"{base}/") if Path(name).name == "molecule.yml"}
     problems = [f"{base}/{role}/molecule.yml is missing" for role in tree.services if role not in scenarios]
-    return problems + [
-        f"{base}/{name} names no role" for name in sorted(scenarios - {*tree.roles, "default"})
-    ]
+    return problems + [f"{base}/{name} names no role" for name in sorted(scenarios - {*tree.roles, "default"})]
 
 
 # ---- playbooks and YAML
