@@ -25,8 +25,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-#: What the package that can cut a node off promises, of lines and branches.
-COVERAGE = ["--cov=plugins/module_utils/network", "--cov-branch", "--cov-report=", "--cov-fail-under=95"]
+#: What the packages that can cut a node off, or wipe one, promise of lines and branches.
+COVERAGE = ["--cov-branch", "--cov-report=", "--cov-fail-under=95"]
+PACKAGES = "plugins/module_utils"
 GALAXY = ["ansible-galaxy", "collection", "build", "--force", "--output-path", "build"]
 
 
@@ -49,8 +50,9 @@ TIERS = [
     Tier("galaxy", GALAXY, 120, "lint"),
     Tier("docs", [sys.executable, "docs/generate.py", "--check"], 300),
     Tier("structure", [*PYTEST, "tests/structure"], 300),
-    Tier("unit", [*PYTEST, "tests/unit", "--ignore=tests/unit/network"], 900),
-    Tier("unit-network", [*PYTEST, "tests/unit/network", *COVERAGE], 900, "unit"),
+    Tier("unit", [*PYTEST, "tests/unit", "--ignore=tests/unit/network", "--ignore=tests/unit/baremetal"], 900),
+    Tier("unit-network", [*PYTEST, "tests/unit/network", f"--cov={PACKAGES}/network", *COVERAGE], 900, "unit"),
+    Tier("unit-baremetal", [*PYTEST, "tests/unit/baremetal", f"--cov={PACKAGES}/baremetal", *COVERAGE], 900, "unit"),
     Tier("conformance", [*PYTEST, "tests/conformance"], 600),
     Tier("fleet", [*PYTEST, "tests/fleet"], 900),
     Tier("molecule", ["molecule", "test", "--all", "--report", "--command-borders"], 1500),
