@@ -94,9 +94,10 @@ def play(
         stderr.seek(0)
         output = stdout.read() + stderr.read()
         stdout.seek(0)
-        print(output[-8000:])
         assert process.returncode in (0, 2), f"exit code {process.returncode} after {seconds:.1f} s: {output[-2000:]}"
         returned = json.load(stdout)["plays"][0]["tasks"][0]["hosts"]["localhost"]
+    if returned.get("failed"):
+        print(returned.get("msg"), file=sys.stderr)
     return Run(returned, seconds, usage.ru_maxrss / 1024, output, usage.ru_utime + usage.ru_stime)
 
 

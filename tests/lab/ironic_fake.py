@@ -43,6 +43,8 @@ USER = "ozone"
 VERSION = "1.95"
 DRIVER = "fake-hardware"
 
+MEMORY = Path("/dev/shm")
+
 #: Seconds: until Ironic answers (2 s on a quiet computer), until it has ended, for one request.
 START, END, ANSWER = 120, 15, 60
 
@@ -274,7 +276,8 @@ def ironic(
     :param options: of ironic.conf by section, on top of those of ``settings``.
     """
     install()
-    directory = Path(tempfile.mkdtemp(prefix="ozone-ironic-"))
+    # In memory: whatever else writes to the disk must not make Ironic wait.
+    directory = Path(tempfile.mkdtemp(prefix="ozone-ironic-", dir=MEMORY if MEMORY.is_dir() else None))
     port, password = free_port(), secrets.token_urlsafe(12)
     configuration = settings(directory, port, deploy_seconds)
     for section, values in (options or {}).items():
