@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One undercloud and six machines for all tests, which tell one story: each one begins where the last one ended."""
+"""One undercloud and six machines for all tests that tell the story: each one begins where the last one ended."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """What follows a failure would only fail for the same reason."""
     failed = item.session.stash.get(FAILED, "")
-    if failed and "whatever_happened" not in item.name:
+    if failed and "bench" in getattr(item, "fixturenames", ()) and "whatever_happened" not in item.name:
         pytest.skip(f"the story ended with {failed}")
 
 
@@ -37,7 +37,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show the consoles of the machines when a test fails, and end the story there."""
     report = yield
-    if report.failed:
+    if report.failed and "bench" in getattr(item, "fixturenames", ()):
         item.session.stash[FAILED] = item.name
         bench = getattr(item, "funcargs", {}).get("bench")
         if isinstance(bench, Bench):
