@@ -187,6 +187,7 @@ def start(stack: ExitStack, directory: Path) -> Bench:
     declare(cloud.original)
     cloud.restore()
     seconds: dict[str, float] = {}
+    cloud.run("lab_down")  # what a run that was killed has left behind
     stack.callback(cloud.run, "lab_down")
     capture = Capture()
     stack.callback(capture.close)
