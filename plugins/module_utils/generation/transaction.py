@@ -397,6 +397,8 @@ class Transaction:
                 self._systemctl(argv, seconds)
             out.stopped = list(steps["stop"])
             awake = [unit for unit in steps["start"] if unit in down]
+            # What starts reads its files anyway, and may die of a signal that it does not know yet.
+            steps = {**steps, "reload": [unit for unit in steps["reload"] if unit not in awake]}
             bootstrap = manifest["bootstrap_commands"] if self.request.bootstrap else []
             commands = [*bootstrap, *(cast(Command, command) for command in steps["commands"])]
             if steps["restart"] or steps["reload"] or awake or commands:
