@@ -77,6 +77,12 @@ def test_bookkeeping_restarts_nothing(node: Node) -> None:
     assert [unit.starts for unit in node.units.values()] == [1, 1, 1]
 
 
+def test_what_was_just_started_is_not_reloaded(node: Node) -> None:
+    outcome = apply(node, make({}, {CONF: "one"}, units=[{**FRONTD[0], "on_change": "reload"}]))
+    assert (outcome.started, outcome.reloaded) == (["frontd.service"], [])
+    assert node.units["frontd.service"].reloads == 0
+
+
 def test_reload_instead_of_restart(node: Node) -> None:
     units = [{**FRONTD[0], "on_change": "reload"}]
     apply(node, make({}, {CONF: "one"}, units=units))
