@@ -18,8 +18,8 @@ from tests.lab.cloud import Result, await_true
 
 #: Exit codes: less is there than has to be; enough is there, and something stayed behind.
 FAILED, PARTIAL = 2, 4
-#: Seconds: short ones, as nothing here is slow but by being emulated.
-LIMITS = {"wait call-back": 360, "inspect wait": 360, "power": 30}
+#: Seconds. Only a ramdisk that is never heard of is in ``inspect wait`` when the others are deployed.
+LIMITS = {"wait call-back": 900, "inspect wait": 240, "power": 30}
 
 DATA = "bm1-data"
 
@@ -55,7 +55,7 @@ def test_machines_are_enrolled_and_a_dead_bmc_delays_none(bench: Bench) -> None:
 
 def test_inspection_finds_what_there_is(bench: Bench) -> None:
     with bench.timed("inspect four"):
-        result = bench.run("inspect", *GOOD, SPOILT, ozone_limits=LIMITS)
+        result = bench.run("inspect", *GOOD, SPOILT)
     assert result.code == 0
     assert "bm2: differs from what is expected: it has 1 CPUs, and 4 are expected" in result.output
     assert "bm1: differs" not in result.output
@@ -87,7 +87,7 @@ def test_the_good_ones_become_nodes_and_the_bad_ones_are_told(bench: Bench) -> N
     begin = time.time()
     before = bench["bm1"].digest(DATA)
     with bench.timed("provision six, three of them bad"):
-        result = bench.run("provision", ozone_limits=LIMITS, ozone_success=len(GOOD), limit=1200)
+        result = bench.run("provision", ozone_limits=LIMITS, ozone_success=len(GOOD), limit=1500)
     assert result.code == PARTIAL
     states = bench.states()
     for name in GOOD:
