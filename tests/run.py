@@ -61,7 +61,7 @@ TIERS = [
     Tier("network", [*PYTEST, "tests/network"], 2700),
     Tier("baremetal", [*PYTEST, "tests/baremetal"], 2700),
 ]
-DEFAULT = ["lint", "docs", "structure", "unit", "conformance", "fleet", "molecule", "e2e", "faults"]
+DEFAULT = ["lint", "docs", "structure", "unit", "conformance", "molecule", "e2e", "faults"]
 
 #: The last line of pytest: "3 failed, 12 passed, 1 skipped in 4.21s", between equal signs or not.
 PYTEST_SUMMARY = re.compile(r"^=* ?(?P<counts>(?:\d+ \w+(?:, )?)+) in [\d.]+s(?: \([\d:]+\))? ?=*$")
