@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure a fleet of bare-metal nodes on a real Ironic with fake hardware, beside a playbook that loops over nodes.
 
-    .ansible/venv-dev/bin/python bench/fleet.py          # 500 nodes; it takes a quarter of an hour
+    .ansible/venv-dev/bin/python bench/fleet.py          # 500 nodes; it takes 20 minutes
     .ansible/venv-dev/bin/python bench/fleet.py 100      # fewer
 
 Prints JSON; ``ok`` tells whether the targets are met. Ironic runs on the same computer, as one process, and is the
