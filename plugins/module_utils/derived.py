@@ -44,6 +44,8 @@ def bcrypt_hash(password: str, user: str = "") -> str:
     """
     import bcrypt  # imported late: only a cloud with Ironic needs it
 
-    salt = hashlib.sha256(b"ozone bcrypt salt\0" + user.encode() + b"\0" + password.encode()).digest()[:16]
+    # The salt can be read beside the hash, so guessing a password by it has to be as slow as by the hash.
+    public = b"ozone bcrypt salt\0" + user.encode()
+    salt = hashlib.scrypt(password.encode(), salt=public, n=2**14, r=8, p=1, dklen=16)
     text = base64.b64encode(salt).rstrip(b"=").translate(_BCRYPT_BASE64)
     return bcrypt.hashpw(password.encode(), b"$2b$10$" + text).decode()
