@@ -10,8 +10,6 @@ from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.client i
 from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.model import BaremetalError
 from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.reading import read_wishes
 from ansible_collections.ozone.openstack.plugins.plugin_utils import ironic
-from ansible_collections.ozone.openstack.plugins.plugin_utils.local_action import LocalAction
-from ansible_collections.ozone.openstack.plugins.plugin_utils.service import plain
 
 ARGUMENTS: dict[str, Any] = {
     **ironic.ARGUMENTS,
@@ -21,22 +19,20 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-class ActionModule(LocalAction):
+class ActionModule(ironic.IronicAction):
     """``ozone.openstack.baremetal_allocation``."""
 
     _supports_check_mode = True
-    EXPECTED = ironic.EXPECTED
     ARGUMENTS = ARGUMENTS
 
-    def work(self, options: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+    def drive(self, options: dict[str, Any], connect: ironic.Connect) -> dict[str, Any]:
         """Plan, and make it so."""
-        options = plain(options)
         absent = options["state"] == "absent"
         wishes = [] if absent else read_wishes(options["allocations"])
         names = [str(entry.get("name") or "") for entry in options["allocations"]]
         if "" in names:
             raise BaremetalError(f"allocations[{names.index('')}]: the key name is missing (every one needs it)")
-        api = Patient(ironic.client(options, variables))
+        api = Patient(connect())
         if absent:
             gone = allocation.release(api, names, check=self._task.check_mode)
             lines = [f"{name}: {node} -> nothing" for name, node in gone.items()]

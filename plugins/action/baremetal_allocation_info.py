@@ -8,22 +8,18 @@ from typing import Any
 from ansible_collections.ozone.openstack.plugins.module_utils.baremetal import allocation
 from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.client import Patient, nodes
 from ansible_collections.ozone.openstack.plugins.plugin_utils import ironic
-from ansible_collections.ozone.openstack.plugins.plugin_utils.local_action import LocalAction
-from ansible_collections.ozone.openstack.plugins.plugin_utils.service import plain
 
 KEYS = ("name", "uuid", "state", "resource_class", "traits", "last_error", "node_uuid")
 
 
-class ActionModule(LocalAction):
+class ActionModule(ironic.IronicAction):
     """``ozone.openstack.baremetal_allocation_info``."""
 
     _supports_check_mode = True
-    EXPECTED = ironic.EXPECTED
-    ARGUMENTS = ironic.ARGUMENTS
 
-    def work(self, options: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+    def drive(self, options: dict[str, Any], connect: ironic.Connect) -> dict[str, Any]:
         """Two lists."""
-        api = Patient(ironic.client(plain(options), variables))
+        api = Patient(connect())
         there, found = nodes(api), allocation.allocations(api)
         names = {str(node["uuid"]): allocation.name_of(node) for node in there}
         shown = [

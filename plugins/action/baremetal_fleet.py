@@ -14,8 +14,6 @@ from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.model im
 from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.secret_fields import secret_key, secret_values
 from ansible_collections.ozone.openstack.plugins.module_utils.secrets import mask, use
 from ansible_collections.ozone.openstack.plugins.plugin_utils import ironic
-from ansible_collections.ozone.openstack.plugins.plugin_utils.local_action import LocalAction
-from ansible_collections.ozone.openstack.plugins.plugin_utils.service import plain
 
 ARGUMENTS: dict[str, Any] = {
     **ironic.ARGUMENTS,
@@ -98,20 +96,18 @@ def diffs(report: fleet.Report) -> list[dict[str, str]]:
     ]
 
 
-class ActionModule(LocalAction):
+class ActionModule(ironic.IronicAction):
     """``ozone.openstack.baremetal_fleet``."""
 
     _supports_check_mode = True
-    EXPECTED = ironic.EXPECTED
     ARGUMENTS = ARGUMENTS
 
-    def work(self, options: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+    def drive(self, options: dict[str, Any], connect: ironic.Connect) -> dict[str, Any]:
         """Read, run, tell."""
-        options = plain(options)
         nodes = wanted.read(options["nodes"])
         hide(nodes, options["rescue_password"])
         given = limits(options["limits"])
-        api = ironic.client(options, variables)
+        api = connect()
         display = Display()
         run = fleet.Fleet(
             api,

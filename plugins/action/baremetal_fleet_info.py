@@ -11,8 +11,6 @@ from ansible_collections.ozone.openstack.plugins.action.baremetal_fleet import l
 from ansible_collections.ozone.openstack.plugins.module_utils.baremetal import client
 from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.survey import survey
 from ansible_collections.ozone.openstack.plugins.plugin_utils import ironic
-from ansible_collections.ozone.openstack.plugins.plugin_utils.local_action import LocalAction
-from ansible_collections.ozone.openstack.plugins.plugin_utils.service import plain
 
 ARGUMENTS: dict[str, Any] = {
     **ironic.ARGUMENTS,
@@ -21,18 +19,16 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-class ActionModule(LocalAction):
+class ActionModule(ironic.IronicAction):
     """``ozone.openstack.baremetal_fleet_info``."""
 
     _supports_check_mode = True
-    EXPECTED = ironic.EXPECTED
     ARGUMENTS = ARGUMENTS
 
-    def work(self, options: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+    def drive(self, options: dict[str, Any], connect: ironic.Connect) -> dict[str, Any]:
         """One list."""
-        options = plain(options)
         given = limits(options["limits"])
-        nodes = client.nodes(client.Patient(ironic.client(options, variables)))
+        nodes = client.nodes(client.Patient(connect()))
         found = survey(nodes, options["names"], datetime.now(UTC), given)
         problems = [f"{node['name']}: {node['problem']}" + (f" -> {node['remedy']}" if node["remedy"] else "")
                     for node in found if node["problem"]]  # fmt: skip

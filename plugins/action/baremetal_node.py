@@ -9,8 +9,6 @@ from ansible_collections.ozone.openstack.plugins.module_utils.baremetal import d
 from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.client import Patient
 from ansible_collections.ozone.openstack.plugins.module_utils.secrets import use
 from ansible_collections.ozone.openstack.plugins.plugin_utils import ironic
-from ansible_collections.ozone.openstack.plugins.plugin_utils.local_action import LocalAction
-from ansible_collections.ozone.openstack.plugins.plugin_utils.service import plain
 
 DECLARED: dict[str, Any] = {
     "driver": {"type": "str"},
@@ -46,20 +44,18 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-class ActionModule(LocalAction):
+class ActionModule(ironic.IronicAction):
     """``ozone.openstack.baremetal_node``."""
 
     _supports_check_mode = True
-    EXPECTED = ironic.EXPECTED
     ARGUMENTS = ARGUMENTS
 
-    def work(self, options: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+    def drive(self, options: dict[str, Any], connect: ironic.Connect) -> dict[str, Any]:
         """Look, compare, change."""
-        options = plain(options)
         declared = declare.read(options["name"], {key: options[key] for key in DECLARED})
         for secret in declare.secret_values(declared):
             use(secret)
-        there = ironic.client(options, variables)
+        there = connect()
         api = Patient(there)
         if options["state"] == "absent":
             found = declare.removal(declared.name, declare.look(api, declared.name)[0])

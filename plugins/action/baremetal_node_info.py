@@ -9,8 +9,6 @@ from ansible_collections.ozone.openstack.plugins.module_utils.baremetal import c
 from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.declare import masked
 from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.model import Api, BaremetalError, Request
 from ansible_collections.ozone.openstack.plugins.plugin_utils import ironic
-from ansible_collections.ozone.openstack.plugins.plugin_utils.local_action import LocalAction
-from ansible_collections.ozone.openstack.plugins.plugin_utils.service import plain
 
 #: What is of use to nobody who asks for a node.
 LEFT_OUT = ("links", "portgroups", "ports", "states", "volume")
@@ -39,17 +37,15 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-class ActionModule(LocalAction):
+class ActionModule(ironic.IronicAction):
     """``ozone.openstack.baremetal_node_info``."""
 
     _supports_check_mode = True
-    EXPECTED = ironic.EXPECTED
     ARGUMENTS = ARGUMENTS
 
-    def work(self, options: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+    def drive(self, options: dict[str, Any], connect: ironic.Connect) -> dict[str, Any]:
         """Three lists, and one request more for each inventory."""
-        options = plain(options)
-        api = client.Patient(ironic.client(options, variables))
+        api = client.Patient(connect())
         nodes, ports, groups = client.lists(api)
         wanted = options["names"]
         found = []

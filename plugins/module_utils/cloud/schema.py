@@ -196,9 +196,9 @@ _BMC = _object(
     "`bmc_password`. A node with a BMC is never made by the lab.",
     {
         "address": _text(
-            "Its URL.",
-            pattern=r"^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?\Z",
-            rule="https://<address> or https://<address>:<port>",
+            "Its URL, with TLS, which every Redfish service has (DSP0266): the password passes here.",
+            pattern=r"^https://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?\Z",
+            rule="https://<address> or https://<address>:<port> (http would show its password to the network)",
         ),
         "system": _text(
             "The machine among those of the BMC. Default: the only one.",
@@ -380,7 +380,8 @@ CLOUD: Schema = {
                     "A site.",
                     {
                         "conductor_group": _text(
-                            "The group of Ironic's conductors that reach the BMCs of the site. Default: any conductor.",
+                            "The group of Ironic's conductors that reach the BMCs of the site. Default: those of the "
+                            "sites that have no group either.",
                             pattern=r"^[A-Za-z0-9_.-]{1,255}\Z",
                             rule="letters, digits and . _ - only",
                         ),

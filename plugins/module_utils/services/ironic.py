@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -264,7 +265,8 @@ http {{
         root {images};
         location = / {{ default_type text/plain; return 200 "Image store of Ozone\\n"; }}
         location / {{ limit_except GET {{ deny all; }} }}
-        location ~ ^/(redfish|agent_images)/ {{ root {media}; limit_except GET {{ deny all; }} }}
+        location /agent_images/ {{ root {media}; limit_except GET {{ deny all; }} }}
+        location /redfish/ {{ root {media}; limit_except GET {{ deny all; }}{clients} }}
     }}
 """
 _PLAIN = """
@@ -272,12 +274,28 @@ _PLAIN = """
     server {{
         listen {plain};
         location / {{ return 404; }}
-        location /redfish/ {{ root {media}; limit_except GET {{ deny all; }} }}
+        location /redfish/ {{ root {media}; limit_except GET {{ deny all; }}{clients} }}
     }}
 """
 
 
-def proxy(context: Context, plain_media: bool = False) -> str:
+def media_clients(clients: Sequence[str]) -> str:
+    """Who may read virtual media, in nginx's words: all, where nobody is named.
+
+    :raises DeclarationError: one is neither an IP address nor a network.
+    """
+    problems, said = [], ""
+    for client in clients:
+        try:
+            said += f" allow {ip_network(client)};"
+        except ValueError as error:
+            problems.append(f"ironic_virtual_media_clients: {error}; name the IP addresses or networks of BMCs")
+    if problems:
+        raise DeclarationError("\n".join(problems))
+    return f"{said} deny all;" if said else ""
+
+
+def proxy(context: Context, plain_media: bool = False, media_from: Sequence[str] = ()) -> str:
     """The configuration of nginx."""
     own = context.address(TRAFFIC)
     values = {
@@ -289,5 +307,6 @@ def proxy(context: Context, plain_media: bool = False) -> str:
         "api": host_port(own, API),
         "store": host_port(own, STORE),
         "plain": host_port(own, PLAIN),
+        "clients": media_clients(media_from),
     }
     return _PROXY.format(**values) + (_PLAIN.format(**values) if plain_media else "") + "}\n"

@@ -130,6 +130,18 @@ def test_plain_virtual_media_only_when_asked(context: Context) -> None:
     assert text.count("{") == text.count("}")
 
 
+def test_virtual_media_are_for_bmcs_alone_where_they_are_named(context: Context) -> None:
+    text = ironic.proxy(context, plain_media=True, media_from=["198.18.40.7", "198.18.41.0/24", "2001:db8::/64"])
+    media = [line for line in text.splitlines() if "location /redfish/" in line]
+    words = "allow 198.18.40.7/32; allow 198.18.41.0/24; allow 2001:db8::/64; deny all;"
+    assert len(media) == 2
+    assert all(words in line for line in media)
+    assert text.count(words) == 2, "the ramdisk's system and the golden images are for the machines"
+    assert "allow" not in ironic.proxy(context)
+    with pytest.raises(DeclarationError, match=r"ironic_virtual_media_clients: .*bmc1.*\n.*198\.18\.41\.7/24"):
+        ironic.proxy(context, media_from=["bmc1", "198.18.41.7/24"])
+
+
 def test_only_hashes_are_in_the_account_files(context: Context) -> None:
     line = ironic.users(context).strip()
     user, _, text = line.partition(":")
