@@ -106,7 +106,7 @@ test-fleet: dev ## Fleets of nodes on a real Ironic with fake hardware
 	@$(check) python -m pytest tests/fleet $(ARGS)
 
 test-network: dev debian-machines root ## Break the network of emulated machines, and see them come back
-	@$(check) python -m pytest tests/network $(ARGS)
+	@$(check) python -m pytest tests/network -v -n 2 --dist worksteal $(ARGS)
 
 test-baremetal: dev debian-baremetal root ## Deploy emulated machines by their BMCs, and break what can break there
 	@$(PYTHON) requirements/setup.py bmc

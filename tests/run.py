@@ -28,6 +28,8 @@ PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 #: What the packages that can cut a node off, or wipe one, promise of lines and branches.
 COVERAGE = ["--cov-branch", "--cov-report=", "--cov-fail-under=95"]
 PACKAGES = "plugins/module_utils"
+#: Two emulated machines at once, each in a network of its own.
+TWO = ["-n", "2", "--dist", "worksteal"]
 GALAXY = ["ansible-galaxy", "collection", "build", "--force", "--output-path", "build"]
 
 
@@ -58,7 +60,7 @@ TIERS = [
     Tier("molecule", ["molecule", "test", "--all", "--report", "--command-borders"], 1500),
     Tier("e2e", [*PYTEST, "tests/e2e"], 1800),
     Tier("faults", [*PYTEST, "tests/faults"], 1800),
-    Tier("network", [*PYTEST, "tests/network"], 2700),
+    Tier("network", [*PYTEST, "tests/network", *TWO], 2700),
     Tier("baremetal", [*PYTEST, "tests/baremetal"], 2700),
 ]
 DEFAULT = ["lint", "docs", "structure", "unit", "conformance", "molecule", "e2e", "faults"]

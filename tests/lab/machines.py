@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import ctypes
 import json
 import os
 import re
@@ -45,6 +46,8 @@ ROOT = Path(__file__).resolve().parents[2]
 #: Where the NICs of a machine are plugged in. A bond over 0 and 1 has two switches, an LACP bond over 2 and 3 has one.
 NICS = ("sw-a", "sw-b", "sw-a", "sw-a", "sw-b")
 MEMORY_MB = 768
+#: For unshare(2).
+CLONE_NEWNET = 0x40000000
 #: The PCI slot of the first NIC; the kernel calls it ens16, the next one ens17.
 FIRST_SLOT = 16
 
@@ -498,8 +501,31 @@ class Machine:
         )
 
 
+def image() -> Path:
+    """The files of all machines, made when they are not there: only that needs Debian's mirror."""
+    return build_image(cache_dir(os.environ), lambda: debian_mirror(SUITE), bootstrap, packages=PACKAGES)
+
+
+def own_network() -> None:
+    """Have this process and its children live in a network namespace of their own from here on (network_namespaces(7)).
+
+    There is nothing in it but ``lo``, and labs in several of them know nothing of each other. Needs root, and the main
+    thread: a thread that was there before stays where it is. Raises OSError.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNET):
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    host.must(host.run, ["ip", "link", "set", "lo", "up"])
+
+
+def _alive(run: Path) -> bool:
+    """Whether the process that made this directory of a run is there."""
+    return Path("/proc", run.name.split("-")[1]).exists()
+
+
 class MachineLab:
-    """Switches, keys and machines. There is one on a computer at a time; another one waits for it, not for long."""
+    """Switches, keys and machines. There is one in a network at a time; another one waits for it, not for long."""
 
     def __init__(self, *, packages: Sequence[str] = PACKAGES, patience: float = 120.0) -> None:
         cache = cache_dir(os.environ)
@@ -507,12 +533,16 @@ class MachineLab:
         self.machines: list[Machine] = []
         with contextlib.ExitStack() as stack:
             (cache / "locks").mkdir(parents=True, exist_ok=True)
-            stack.enter_context(exclusive(cache / "locks" / "emulated", patience))
+            # /proc/thread-self: other threads may be in another network.
+            network = Path("/proc/thread-self/ns/net").stat().st_ino
+            stack.enter_context(exclusive(cache / "locks" / f"emulated-{network}", patience))
             self.image = build_image(cache, lambda: debian_mirror(SUITE), bootstrap, packages=packages)
-            for stale in cache.glob("machines/run-*"):  # of a run that was killed: its QEMU died with it
-                shutil.rmtree(stale, ignore_errors=True)
+            for stale in cache.glob("machines/run-*"):
+                if not _alive(stale):  # the run was killed, and its QEMU died with it
+                    shutil.rmtree(stale, ignore_errors=True)
+            prefix = f"run-{os.getpid()}-"
             self.directory = Path(
-                stack.enter_context(tempfile.TemporaryDirectory(prefix="run-", dir=cache / "machines"))
+                stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix, dir=cache / "machines"))
             )
             # Paths of sockets are limited to 107 characters.
             self.sockets = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ozm-")))

@@ -161,7 +161,7 @@ class Switches:
         self.vsctl(*commands[1:])
         devices = {gateway_device(vlan): f"vlan:{vlan}" for vlan in VLANS}
         devices |= {name: f"switch:{name}" for name in (*SWITCHES, "ovs-netdev")}
-        if not host.wait_until(lambda: all(Path("/sys/class/net", name).exists() for name in devices), 20):
+        if not host.wait_until(lambda: all(Path("/proc/sys/net/ipv4/conf", name).exists() for name in devices), 20):
             raise LabError(f"ovs-vswitchd did not make the switches: {self._log('ovs-vswitchd')}")
         for name, alias in devices.items():
             self._quiet(name, alias)

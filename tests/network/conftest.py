@@ -8,8 +8,16 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from tests.lab.machines import Machine, MachineLab
+from tests.lab.machines import Machine, MachineLab, image, own_network
 from tests.network.node import DIRECTORY, base, quiet
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Several workers (pytest -n) have a network each, in which nothing can be fetched: the image is made before."""
+    if hasattr(session.config, "workerinput"):
+        own_network()
+    elif session.config.getoption("numprocesses", None):
+        image()
 
 
 @pytest.fixture(scope="session")

@@ -78,7 +78,9 @@ def test_what_somebody_changed_by_hand_comes_back(node: Machine) -> None:
     before = links(node)
     node.inside(
         f"ip address delete {address(101, 10)}/24 dev vlan101; ip link delete vlan102; "
-        "ip link set ens17 nomaster; ip link set ens17 down"
+        "ip link set ens17 nomaster; ip link set ens17 down; "
+        # Without a frame from it the switches would not notice that it is behind another port now, if that was ens17.
+        f"ping -c 3 -i 0.2 -W 2 {address(100, 1)}"
     )
     with node.pings() as operator:
         result = node.configure(config, window=60)
