@@ -112,7 +112,10 @@ class Node(Protocol):
 
 
 class Ending(NamedTuple):
-    """How a change ended. ``told``: the node's last answer, or None; ``unreached``: it was never reached for that."""
+    """How a change ended. ``told``: the node's last answer, or None; ``unreached``: it was not there to be confirmed.
+
+    It may have been reached earlier, before the change took effect.
+    """
 
     confirmed: bool
     told: dict[str, Any] | None
@@ -134,13 +137,18 @@ def accompany(
     """
     begun = clock()
     end = begun + window
-    unreached, why, said = True, "", None
+    unreached, why, said = False, "", None
     told: dict[str, Any] | None = None
     while clock() < end:
         asked = clock()
         told = node.ask(["status", "--id", identity, "--wait", str(PATIENCE)], addresses[0])
-        if told is not None:
-            unreached, said = False, told
+        if told is None:
+            unreached = True
+        else:
+            said = told
+            if told["state"] in ("reverted", "reverting", ""):
+                break
+            unreached = False
             if told["state"] == "verified":
                 answer = node.ask(["confirm", "--id", identity], addresses[0])
                 if answer is not None and answer["confirmed"]:
@@ -150,8 +158,6 @@ def accompany(
                     break
             elif told["state"] == "confirmed":  # the answer to the confirmation was lost
                 return Ending(True, told, "", False)
-            elif told["state"] in ("reverted", "reverting", ""):
-                break
         if clock() - asked < 1:
             sleep(1)
     while clock() < end + GRACE:

@@ -881,9 +881,14 @@ def transact(host: Host, arguments: Sequence[str], problems: list[str] | None) -
 
 
 def units(steps: Steps) -> list[list[str]]:
-    """The calls that say what the next boot starts. They stop nothing: that would cut the connection."""
+    """The calls that say what the next boot starts. They stop nothing: that would cut the connection.
+
+    Nothing is read again for it (systemctl(1), ``--no-reload``; ``SYSTEMCTL_SKIP_SYSV`` in systemd's ENVIRONMENT.md):
+    only the next boot is meant, and on a slow node each reading takes seconds, which a way back does not have.
+    """
     wanted = (("disable", steps["disable"]), ("enable", steps["enable"]))
-    return [["systemctl", verb, "--quiet", *names] for verb, names in wanted if names]
+    call = ["env", "SYSTEMCTL_SKIP_SYSV=1", "systemctl"]
+    return [[*call, verb, "--no-reload", "--quiet", *names] for verb, names in wanted if names]
 
 
 def carry_files(host: Host, steps: Steps, suffix: str, do: Callable[[str, Callable[[], object]], object]) -> None:

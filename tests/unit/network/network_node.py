@@ -177,6 +177,9 @@ class Node(Host):
                 return result
         return getattr(self, "_" + argv[0].replace("-", "_"))(list(argv[1:]))
 
+    def _env(self, words: list[str]) -> Result:
+        return self._systemctl(words[words.index("systemctl") + 1 :])
+
     def _ip(self, words: list[str]) -> Result:
         words = [word for word in words if not word.startswith("-")] if "-j" not in words else words
         if "address" in words and "show" in words:

@@ -91,6 +91,16 @@ def test_other_address_is_dead() -> None:
     )
 
 
+def test_reached_only_before_the_change_took_effect() -> None:
+    """The first question was quicker than the change; and the node was back before the last one."""
+    back = told("reverted", reason="nobody confirmed the change over a new connection within 60 s",
+                reverted={"seconds": 60})  # fmt: skip
+    ending = Scripted(told("applying"), None, None, back).end()
+    assert ending.unreached
+    assert "node3 could not be reached at 198.18.17.10" in confirm.sentence("node3", ending, 60, NEW)
+    assert not Scripted(None, told("applying"), back).end().unreached, "it was there, and hung"
+
+
 def test_never_seen_again() -> None:
     node = Scripted(None, takes=5)
     ending = node.end()

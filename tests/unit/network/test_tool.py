@@ -798,7 +798,10 @@ def test_unexpected_error(node: Node) -> None:
         ("ip -j -d address show", "ip -j -d address show: broken"),
         ("udevadm control", "udevadm control --reload: broken"),
         ("networkctl reconfigure", "networkctl reconfigure: broken"),
-        ("systemctl enable", "systemctl enable --quiet systemd-networkd.service: broken"),
+        (
+            "systemctl enable",
+            "env SYSTEMCTL_SKIP_SYSV=1 systemctl enable --no-reload --quiet systemd-networkd.service: broken",
+        ),
     ],
 )
 def test_failing_command(node: Node, words: str, reason: str) -> None:
