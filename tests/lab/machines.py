@@ -501,9 +501,9 @@ class Machine:
         )
 
 
-def image() -> Path:
+def image(packages: Sequence[str] = PACKAGES) -> Path:
     """The files of all machines, made when they are not there: only that needs Debian's mirror."""
-    return build_image(cache_dir(os.environ), lambda: debian_mirror(SUITE), bootstrap, packages=PACKAGES)
+    return build_image(cache_dir(os.environ), lambda: debian_mirror(SUITE), bootstrap, packages=packages)
 
 
 def own_network() -> None:
@@ -536,7 +536,7 @@ class MachineLab:
             # /proc/thread-self: other threads may be in another network.
             network = Path("/proc/thread-self/ns/net").stat().st_ino
             stack.enter_context(exclusive(cache / "locks" / f"emulated-{network}", patience))
-            self.image = build_image(cache, lambda: debian_mirror(SUITE), bootstrap, packages=packages)
+            self.image = image(packages)
             for stale in cache.glob("machines/run-*"):
                 if not _alive(stale):  # the run was killed, and its QEMU died with it
                     shutil.rmtree(stale, ignore_errors=True)
