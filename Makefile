@@ -36,7 +36,7 @@ undercloud: debian root setup ## From nothing to an Ironic that can provision ma
 cloud-down: root setup ## Remove the lab with its nodes and networks
 	@$(playbook) ozone.openstack.lab_down $(ARGS)
 
-secret enrol inspect provision rebuild unprovision: setup
+secret enrol inspect provision rebuild unprovision allocate: setup
 	@$(playbook) ozone.openstack.$@ $(ARGS)
 
 secret: ## Write a secret that only you know, and that is asked for: ARGS='-e ozone_secret=bmc_password'
@@ -45,6 +45,7 @@ inspect: ## Look into machines, and compare with what cloud.yml expects
 provision: ## Give machines their systems, as far as they have none
 rebuild: ## Write the image anew, disks to preserve stay: ARGS='-e ozone_nodes=bm1'
 unprovision: ## Wipe machines that have left the cloud: ARGS='-e ozone_nodes=bm1 -e ozone_confirm=true'
+allocate: ## Give names the machines that they ask for in cloud.yml, of those that are offered
 
 plan network deploy validate smoke rollback lab images: root setup
 	@$(playbook) ozone.openstack.$@ $(ARGS)
@@ -132,7 +133,7 @@ docs-check: dev ## Fail when they are out of date
 changelog: dev ## Turn changelogs/fragments into the changelog of the version in galaxy.yml
 	@$(check) antsibull-changelog release
 
-.PHONY: secret enrol inspect provision rebuild unprovision
+.PHONY: secret enrol inspect provision rebuild unprovision allocate
 .PHONY: cloud undercloud cloud-down plan network deploy validate smoke rollback lab images credentials setup debian debian-machines \
 	debian-baremetal locks dev lint unit structure molecule e2e faults test-fleet test-network test-baremetal demo-dead-nic test bench docs docs-check changelog root
 

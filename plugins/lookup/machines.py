@@ -23,10 +23,11 @@ options:
     description:
       - V(enrol) is for what the machines are; without names for all that are C(managed).
       - V(provision) also says what they are to run; without names for all that are C(managed) and C(provisioned).
+      - V(offer) is V(enrol) for those with C(provisioned=false) alone.
       - V(rebuild) is V(provision) for machines that are named; it is an error to name none.
       - V(unprovision) is for those with C(provisioned=false) alone, by name, and says nothing but their names.
     type: str
-    choices: [enrol, provision, rebuild, unprovision]
+    choices: [enrol, offer, provision, rebuild, unprovision]
     default: enrol
   images:
     description:

@@ -47,6 +47,8 @@ LIMITS: Mapping[str, float] = {
     "busy": 1800,
     "answer": 300,
     "power": 120,
+    # for the ramdisk of an inspection to report, so that the deployment goes on with it
+    "ramdisk": 60,
     # the run as a whole
     "total": 14400,
 }
@@ -72,6 +74,9 @@ _POWERED = frozenset(
         "wait call-back",
     }
 )  # fmt: skip
+
+#: Verbs for which Ironic boots a ramdisk.
+_BOOTING = frozenset({"active", "deleted", "inspect", "provide", "rebuild", "rescue"})
 
 #: Targets for which a node is made and changed as declared.
 DECLARING: frozenset[Target] = frozenset(
@@ -198,6 +203,9 @@ class Course:
     declared: bool = False
     lifted: bool = False  # out of the maintenance that Ironic itself had set
     inspected: bool = False  # in this run
+    ramdisk: bool = False  # that of the inspection reports to Ironic
+    ramdisk_since: float | None = None  # when it was asked for first
+    ramdisk_again: float = 0.0  # when it is asked for again
     rebuilt: bool = False
     aborted: bool = False
     protected: bool = False
@@ -248,6 +256,14 @@ class Course:
         self.verb, self.asked = verb, True
         self.deploys += verb in ("active", "rebuild")
 
+    def saw(self, what: str, body: object) -> None:
+        """What a look has shown: the inventory, or whether the ramdisk reports."""
+        shown = body if isinstance(body, Mapping) else {}
+        if what == "ramdisk":
+            self.ramdisk = bool((shown.get("driver_internal_info") or {}).get("agent_url"))
+        else:
+            self.inventory = shown.get("inventory")
+
     def note(self, text: str) -> None:
         """Say something once."""
         if text not in self.outcome.notes:
@@ -292,6 +308,7 @@ def condition(course: Course, options: Options) -> states.Condition:
         inspect=not known and (hidden or course.wanted.expected is not None),
         rebuild=differs,
         withdraw=options.withdraw,
+        given=bool(node.get("allocation_uuid")),
     )
 
 
@@ -317,11 +334,14 @@ def advance(course: Course, options: Options, world: World, now: float) -> Actio
         why = f" ({words.explain('', error)[0]})" if error else ""
         return course.fail("way", way.cause + why, way.remedy, error)
     verb = way.verbs[0] if way.verbs else ""
-    return (
+    action = (
         _declare(course, options, world)
         or _compare(course, options, verb)
+        or _report(course, options, verb, now)
         or (_ask(course, options, verb) if verb else _arrived(course, options))
     )
+    refused = course.outcome.status == "failed" and _handed_over(course)
+    return _after_failure(course, options, now) if refused else action
 
 
 # ---- the node before its first verb
@@ -455,7 +475,7 @@ def _after_failure(course: Course, options: Options, now: float) -> Action:
                 return WAIT
             course.note(f"could not be switched off: it is locked by {node['reservation']}")
             return END
-    if course.off_since is None and course.state not in _POWERED:
+    if course.off_since is None and course.state not in _POWERED and not _handed_over(course):
         return END
     if course.off_since is not None:
         if now - course.off_since < options.limits["power"]:
@@ -466,6 +486,49 @@ def _after_failure(course: Course, options: Options, now: float) -> Action:
     shown = f"power off {course.wanted.name}"
     request = Request("PUT", f"{course.path}/states/power", {"target": "power off"}, shown)
     return Action("ask", "power off", (request,), "", ("power off",))
+
+
+# ---- one ramdisk for inspection, cleaning and deployment (``fast_track`` of Ironic)
+
+
+def _handed_over(course: Course) -> bool:
+    """Whether Ironic left the machine on after an inspection of this run."""
+    node = course.node or {}
+    fast = bool((node.get("driver_info") or {}).get("fast_track"))
+    return fast and course.inspected and node.get("power_state") == "power on"
+
+
+def _report(course: Course, options: Options, verb: str, now: float) -> Action | None:
+    """Wait until the ramdisk of the inspection reports.
+
+    Ironic takes it for alive from the end of the inspection on (``agent_is_alive`` in ironic/conductor/utils.py), and a
+    deployment that begins before Ironic knows its address fails.
+    """
+    if verb not in ("provide", "active") or course.ramdisk or not _handed_over(course):
+        return None
+    if course.ramdisk_since is None:
+        course.ramdisk_since = now
+    elif now - course.ramdisk_since >= options.limits["ramdisk"]:
+        course.note("the ramdisk of the inspection did not report: the machine is booted once more")
+        return None
+    if now < course.ramdisk_again:
+        return WAIT
+    course.ramdisk_again = now + 2
+    shown = f"ramdisk of {course.wanted.name}"
+    return Action("look", "ramdisk", (Request("GET", f"{course.path}?fields=driver_internal_info", None, shown),))
+
+
+def _fast(course: Course, options: Options, verb: str) -> list[dict[str, Any]]:
+    """The patch that has Ironic go on with a ramdisk that runs, or boot one as it does otherwise."""
+    declared, info = course.wanted.declared, (course.node or {}).get("driver_info") or {}
+    if verb not in _BOOTING or (declared is not None and "fast_track" in declared.driver_info):
+        return []
+    inspects = verb == "inspect" and (course.node or {}).get("inspect_interface") == "agent"
+    begins = inspects or (verb in ("provide", "active") and course.ramdisk)
+    wanted = begins and options.target == "active" and not course.deploys
+    if wanted == bool(info.get("fast_track")):
+        return []
+    return [{"op": "add", "path": "/driver_info/fast_track", "value": wanted}]
 
 
 # ---- the next verb
@@ -561,7 +624,7 @@ def _ask(course: Course, options: Options, verb: str) -> Action:
     if refused is not None:
         return refused
     node, instance, name = course.node or {}, course.wanted.instance, course.wanted.name
-    patch: list[dict[str, Any]] = []
+    patch = _fast(course, options, verb)
     body: dict[str, Any] = {"target": verb}
     if verb in ("provide", "active", "rebuild", "deleted") and instance is not None and instance.preserve:
         kept = disks.skip_block_devices(instance, node.get("properties"))
@@ -577,7 +640,7 @@ def _ask(course: Course, options: Options, verb: str) -> Action:
         if not options.rescue_password:
             return course.fail("rescue", "there is no password for the rescue system", "give rescue_password")
         body["rescue_password"] = options.rescue_password
-    before = [Request("PATCH", course.path, patch, f"instance of {name}")] if patch else []
+    before = [Request("PATCH", course.path, patch, f"{name} before {STAGES[verb]}")] if patch else []
     return _provision(course, verb, STAGES[verb], body, *before)
 
 

@@ -547,8 +547,7 @@ class Fleet:
         """All requests of an action were taken."""
         course_ = entry.course
         if action.kind == "look":
-            body = result.answers[-1].body
-            course_.inventory = body.get("inventory") if isinstance(body, Mapping) else None
+            course_.saw(action.stage, result.answers[-1].body)
             return
         course_.changed(*action.summary)
         if action.verb:
@@ -713,8 +712,7 @@ class Fleet:
         result = make(self.api, action.requests)
         if result.error is not None:
             raise result.error
-        body = result.answers[-1].body if not result.left else None
-        entry.course.inventory = body.get("inventory") if isinstance(body, Mapping) else None
+        entry.course.saw(action.stage, result.answers[-1].body if not result.left else None)
 
 
 def _is_node(answer: Answer) -> bool:

@@ -199,6 +199,7 @@ class Condition:
     inspect: bool = False  # it has to be inspected before it counts as available, or is deployed
     rebuild: bool = False  # it is active, and is to get another image
     withdraw: bool = False  # manageable also means: no longer available
+    given: bool = False  # somebody has it by an allocation: what failed on it is that one's
 
 
 @dataclass(frozen=True)
@@ -241,7 +242,7 @@ def there(target: Target, condition: Condition) -> bool:
         case "inspected":
             return state in OCCUPIED or (condition.inspected and state in ("manageable", "available"))
         case "available":
-            beyond = state in OCCUPIED and state not in FROM["available", "deleted"]
+            beyond = state in OCCUPIED and (condition.given or state not in FROM["available", "deleted"])
             return beyond or (state == "available" and not _unknown(condition))
         case "active" | "adopted":
             return state == "active"
@@ -284,6 +285,7 @@ def _next(target: Target, condition: Condition) -> list[tuple[str, Condition]]:
                     inspect=condition.inspect,
                     rebuild=condition.rebuild and verb != "rebuild",
                     withdraw=condition.withdraw,
+                    given=condition.given,
                 ),
             )
         )

@@ -279,6 +279,7 @@ class _Checks:
         self.allocate()
         self.check_network_configs()
         self.check_machines()
+        self.check_allocations()
         if self.known:
             self.check_services(self.known)
             services = None if self.unsure() else self.plan.services
@@ -729,6 +730,24 @@ class _Checks:
             if "bmc" in data:
                 self.check_bmc((*path, "bmc"), data["bmc"], name, systems)
                 self.machine(name, data, merged)
+
+    def check_allocations(self) -> None:
+        """Who is to get a machine, and whether it could."""
+        nodes = self.section("nodes")
+        offered = [name for name, node in nodes.items() if node.get("managed") and node.get("provisioned") is False]
+        for name, data in self.section("allocations").items():
+            path: Path_ = ("allocations", name)
+            if not offered:
+                message = "no machine is offered that could be given"
+                self.add(path, message, "offered are nodes with `managed: true` and `provisioned: false`")
+                break
+            if "site" in data:
+                self.reference("sites", (*path, "site"), data["site"])
+            for index, candidate in enumerate(data.get("candidates", [])):
+                here: Path_ = (*path, "candidates", index)
+                if self.reference("nodes", here, candidate) and candidate not in offered:
+                    message = f"{candidate} is not offered to anybody"
+                    self.add(here, message, "say `managed: true` and `provisioned: false` for it")
 
     def check_bmc(self, path: Path_, bmc: Mapping[str, Any], name: str, systems: dict[tuple[str, str], str]) -> None:
         """No machine is there twice."""

@@ -170,9 +170,7 @@ def _cloud(
         "state_dir": str(state),
         "service_paths": [str(cloud.file.parent / path) for path in cloud.data.get("service_paths", [])],
         "sites": cloud.sites,
-        "conductor_groups": {
-            site: str((cloud.data["sites"][site] or {}).get("conductor_group", "")) for site in cloud.sites
-        },
+        "conductor_groups": {site: machines.conductor_group(cloud, site) for site in cloud.sites},
         "networks": {
             name: _network(cloud.data["networks"][name], network.mtu) for name, network in cloud.networks.items()
         },
@@ -193,6 +191,7 @@ def _cloud(
             }
             for node in cloud.hosts.values()
         ],
+        "allocations": machines.wishes(cloud),
         "authorized_keys": cloud.data.get("authorized_keys", []),
         "front_ends": front_ends,
         "databases": {

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud import schema
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.definition import MAC, Cloud, Machine, Node
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import did_you_mean
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import CA_FILE
@@ -42,6 +43,29 @@ def machines(cloud: Cloud) -> list[Plain]:
     return [_machine(cloud, node, node.machine) for node in cloud.nodes.values() if node.machine is not None]
 
 
+def wishes(cloud: Cloud) -> list[Plain]:
+    """Who is to get one of the machines that are offered, as ``baremetal_allocation`` takes it.
+
+    Others may have machines in the same Ironic, for other purposes: only those that this definition offers are given.
+    """
+    offered = [name for name, node in cloud.nodes.items() if node.machine and node.managed and not node.provisioned]
+    return [
+        {
+            "name": name,
+            "resource_class": data.get("resource_class", schema.MACHINE["resource_class"]["default"]),
+            "traits": sorted(data.get("traits", [])),
+            "candidates": data.get("candidates", offered),
+            **({"site": conductor_group(cloud, data["site"])} if "site" in data else {}),
+        }
+        for name, data in cloud.data.get("allocations", {}).items()
+    ]
+
+
+def conductor_group(cloud: Cloud, site: str) -> str:
+    """The conductors of Ironic that reach the machines of a site; empty for those that belong to no group."""
+    return str((cloud.data["sites"][site] or {}).get("conductor_group", ""))
+
+
 def _machine(cloud: Cloud, node: Node, machine: Machine) -> Plain:
     macs = [mac.lower() for mac in node.nics.values() if MAC.match(mac)]
     return {
@@ -57,7 +81,7 @@ def _machine(cloud: Cloud, node: Node, machine: Machine) -> Plain:
             "interfaces": dict(INTERFACES),
             "resource_class": machine.resource_class,
             "traits": sorted(machine.traits),
-            "conductor_group": str((cloud.data["sites"][node.site] or {}).get("conductor_group", "")),
+            "conductor_group": conductor_group(cloud, node.site),
             "properties": _properties(machine),
             "extra": {"ozone_cloud": cloud.name},
             "network_data": machine.ramdisk_network_data,
@@ -102,8 +126,8 @@ def choose(known: Sequence[Mapping[str, Any]], names: Iterable[str], purpose: st
     """The machines that are meant, by exact names; without names all that the purpose is for.
 
     ``enrol``: the managed ones; ``provision``: of these, those that are part of the cloud; ``rebuild``: the same, and
-    only by name; ``unprovision``: those that are not, and only by name. Raises MachineError with every name that cannot
-    be meant.
+    only by name; ``offer``: those that are not; ``unprovision``: the same, and only by name. Raises MachineError with
+    every name that cannot be meant.
     """
     by_name = {str(machine["name"]): machine for machine in known}
     wanted = list(dict.fromkeys(names))
@@ -117,7 +141,7 @@ def choose(known: Sequence[Mapping[str, Any]], names: Iterable[str], purpose: st
             problems.append(f"{name}: is not managed by Ozone: say `managed: true` for it in cloud.yml")
         elif purpose in ("provision", "rebuild") and not machine["provisioned"]:
             problems.append(f"{name}: is to have no system: remove `provisioned: false` of it in cloud.yml")
-        elif purpose == "unprovision" and machine["provisioned"]:
+        elif purpose in ("offer", "unprovision") and machine["provisioned"]:
             problems.append(
                 f"{name}: is part of the cloud: take its services away with scale_down.yml, then say "
                 "`provisioned: false` for it in cloud.yml"
@@ -128,7 +152,8 @@ def choose(known: Sequence[Mapping[str, Any]], names: Iterable[str], purpose: st
         raise MachineError("\n".join(problems))
     if wanted:
         return [by_name[name] for name in wanted]
-    return [one for one in known if one["managed"] and (purpose == "enrol" or one["provisioned"])]
+    meant = {"enrol": (True, False), "offer": (False,)}.get(purpose, (True,))
+    return [one for one in known if one["managed"] and one["provisioned"] in meant]
 
 
 def complete(

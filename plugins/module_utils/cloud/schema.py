@@ -526,6 +526,24 @@ CLOUD: Schema = {
                 ),
                 minProperties=1,
             ),
+            "allocations": _map(
+                "Names that get one each of the machines that are offered (`provisioned: false`), by what it has to "
+                "be. `make plan` shows which, `make allocate` has Ironic record it.",
+                "name",
+                HOST_NAME,
+                _object(
+                    "What the machine has to be.",
+                    {
+                        "resource_class": MACHINE["resource_class"],
+                        "traits": {**MACHINE["traits"], "description": "What it has to be capable of."},
+                        "site": _text("Where it has to be. Default: anywhere."),
+                        "candidates": _list(
+                            "The only machines to choose from.", _text("A node."), minItems=1, uniqueItems=True
+                        ),
+                    },
+                ),
+                minProperties=1,
+            ),
             "authorized_keys": _list(
                 "Public keys of SSH that may log in as root on machines that Ozone provisions, beside the one in the "
                 "state directory.",

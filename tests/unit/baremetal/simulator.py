@@ -103,6 +103,8 @@ class Simulated:
     end: str = ""
     error: str = ""
     power_at: float | None = None
+    agent_at: float | None = None  # its ramdisk reports
+    boots: int = 0  # of ramdisks
 
 
 class Ironic:
@@ -122,6 +124,7 @@ class Ironic:
         self.page = 1000
         self.inventories: dict[str, Any] = {}
         self.retired_to_manageable = True
+        self.report = 4.0  # seconds from the end of an inspection until its ramdisk reports
         self._stamp = itertools.count()
 
     # ---- for tests
@@ -134,6 +137,7 @@ class Ironic:
             "maintenance": False, "maintenance_reason": None, "fault": None, "reservation": None,
             "inspection_finished_at": None, "retired": False, "protected": False, "protected_reason": None,
             "properties": {}, "instance_info": {}, "instance_uuid": None, "allocation_uuid": None, "driver": "redfish",
+            "inspect_interface": "agent",
             "driver_info": {}, "extra": {}, "traits": [], "driver_internal_info": {"agent": "x" * 100}, **fields,
         }  # fmt: skip
         self.nodes[uuid] = Simulated(data)
@@ -176,7 +180,10 @@ class Ironic:
                 node.phases.pop(0)
                 self._enter(node, node.phases[0][0] if node.phases else self._ended(node))
             if node.power_at is not None and node.power_at <= now:
-                node.data["power_state"], node.power_at = "power off", None
+                node.data["power_state"], node.power_at, node.agent_at = "power off", None, None
+                node.data["driver_internal_info"].pop("agent_url", None)
+            if node.agent_at is not None and node.agent_at <= now:
+                node.data["driver_internal_info"]["agent_url"], node.agent_at = "https://198.18.32.11:9999", None
 
     def _ended(self, node: Simulated) -> str:
         data, verb = node.data, node.verb
@@ -185,7 +192,10 @@ class Ironic:
         if verb == "inspect" and not node.error:
             data["inspection_finished_at"] = f"at {self.clock.time}"
             self.inventories.setdefault(data["name"], {"disks": [disk()], "interfaces": []})
-            data["power_state"] = "power off"
+            if _fast(data):
+                node.agent_at = self.clock.time + self.report
+            else:
+                data["power_state"] = "power off"
         if verb == "deleted" and not node.error:
             data["instance_info"], data["power_state"] = {}, "power off"
             if data["retired"]:
@@ -197,7 +207,14 @@ class Ironic:
         phases, end, failure = PHASES[verb]
         node.verb, node.end, node.error = verb, end, ""
         data["last_error"], data["target_provision_state"] = None, end
-        if verb in ("active", "rebuild", "inspect", "rescue", "provide"):
+        inside = data["driver_internal_info"]
+        if verb in ("active", "provide") and _fast(data) and data["power_state"] == "power on":
+            phases = [phases[0], phases[-1]]  # nothing is booted
+            if "agent_url" not in inside:
+                fault = Fault(error="Missing driver_info: Agent driver requires agent_url in driver_internal_info")
+        elif verb in ("active", "rebuild", "inspect", "rescue", "provide"):
+            node.boots += 1
+            inside.pop("agent_url", None)
             data["power_state"] = "power on"
         if fault.error:
             node.end, node.error, phases = failure, fault.error, phases[:1]
@@ -234,7 +251,10 @@ class Ironic:
             node = self._find(parts[1])
         except KeyError:
             return _error(404, f"Node {parts[1]} could not be found.")
-        return self._of_node(request, node, parts[2:])
+        answer = self._of_node(request, node, parts[2:])
+        if "fields" in query and answer.status == 200:
+            return Answer(200, {name: answer.body[name] for name in query["fields"].split(",")})
+        return answer
 
     def _listed(self, what: str, query: dict[str, str]) -> Answer:
         if self.list_answer is not None:
@@ -337,6 +357,10 @@ class Ironic:
         else:
             self._start(node, "verify" if verb == "manage" else verb, fault)
         return Answer(202)
+
+
+def _fast(data: dict[str, Any]) -> bool:
+    return bool(data["driver_info"].get("fast_track"))
 
 
 def _error(status: int, text: str) -> Answer:

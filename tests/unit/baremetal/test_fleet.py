@@ -314,6 +314,63 @@ def test_a_disk_nobody_chose_is_not_written(lab: Lab) -> None:
     assert lab.ironic.changing() == []
 
 
+def test_one_ramdisk_for_inspection_cleaning_and_deployment(lab: Lab) -> None:
+    """The deployment waits until Ironic knows where the ramdisk of the inspection is, and boots no other one."""
+    lab.ironic.add("bm0")
+    outcome = lab.one("active", Wanted("bm0", instance=BLIND))
+    assert outcome.status == "changed", outcome
+    assert outcome.summary == ["manage", "inspect", "clean", "deploy"]
+    assert lab.ironic.nodes["id-bm0"].boots == 1
+
+
+def test_a_ramdisk_that_falls_silent_is_booted_again(lab: Lab) -> None:
+    lab.ironic.add("bm0")
+    lab.ironic.report = 10_000
+    outcome = lab.one("active", Wanted("bm0", instance=BLIND))
+    assert outcome.status == "changed", outcome
+    assert "did not report" in outcome.notes[0]
+    assert lab.ironic.nodes["id-bm0"].boots == 3  # to inspect, to clean, to deploy
+    assert lab.ironic.of("bm0")["driver_info"] == {"fast_track": False}
+
+
+def test_a_ramdisk_is_not_left_running_when_the_deployment_is_refused(lab: Lab) -> None:
+    lab.ironic.add("bm0")
+    lost = Instance(IMAGE, root_device={"serial": "none such"})
+    outcome = lab.one("active", Wanted("bm0", instance=lost, expected=Expected(cpus=1)))
+    assert (outcome.status, outcome.stage) == ("failed", "guard")
+    assert lab.ironic.of("bm0")["power_state"] == "power off"
+    assert "was switched off" in outcome.notes
+    assert lab.one("active", Wanted("bm0", instance=BLIND)).status == "changed"
+
+
+@pytest.mark.parametrize("target", ["inspected", "available"])
+def test_a_machine_that_is_not_deployed_now_does_not_keep_its_ramdisk(lab: Lab, target: Target) -> None:
+    lab.ironic.add("bm0", driver_info={"fast_track": True})
+    assert lab.one(target, Wanted("bm0", instance=BLIND, expected=Expected(cpus=1))).status == "changed"
+    assert lab.ironic.of("bm0")["driver_info"] == {"fast_track": False}
+
+
+def test_an_inspection_by_the_bmc_leaves_no_ramdisk(lab: Lab) -> None:
+    lab.ironic.add("bm0", inspect_interface="redfish")
+    assert lab.one("active", Wanted("bm0", instance=BLIND)).notes == []
+    assert "fast_track" not in lab.ironic.of("bm0")["driver_info"]
+
+
+def test_a_second_attempt_boots_its_own_ramdisk(lab: Lab) -> None:
+    lab.ironic.add("bm0")
+    lab.ironic.fault("bm0", "active", error="Agent failed", times=1)
+    assert lab.one("active", Wanted("bm0", instance=BLIND), retries=1).status == "changed"
+    assert lab.ironic.nodes["id-bm0"].boots == 2
+
+
+def test_who_declares_fast_track_himself_keeps_it(lab: Lab) -> None:
+    lab.ironic.add("bm0")
+    mine = Declared("bm0", driver="redfish", driver_info={"fast_track": False})
+    assert lab.one("active", Wanted("bm0", mine, BLIND)).status == "changed"
+    assert lab.ironic.of("bm0")["driver_info"]["fast_track"] is False
+    assert lab.ironic.nodes["id-bm0"].boots == 3
+
+
 def test_who_was_never_inspected_is_inspected_on_the_way(lab: Lab) -> None:
     lab.ironic.add("bm0", "available")
     assert lab.one("active", Wanted("bm0", instance=BLIND)).summary == ["manage", "inspect", "clean", "deploy"]

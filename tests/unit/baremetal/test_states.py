@@ -65,7 +65,7 @@ DOCUMENTED = {
 }
 TARGETS: list[Target] = list(get_args(Target))
 CONDITIONS = [
-    Condition(state, *flags) for state, *flags in product(STATES, *[(True, False)] * 4)
+    Condition(state, *flags) for state, *flags in product(STATES, *[(True, False)] * 5)
 ]  # fmt: skip
 
 
@@ -135,6 +135,7 @@ def test_every_way_ends_at_the_target_or_in_words(target: Target) -> None:
                 start.inspect,
                 start.rebuild and "rebuild" not in found.verbs,
                 start.withdraw,
+                start.given,
             )
             assert there(target, condition) or (target == "removed" and end in DELETABLE)
             assert len(found.verbs) <= 5
@@ -151,6 +152,7 @@ def test_every_way_ends_at_the_target_or_in_words(target: Target) -> None:
         ("manageable", Condition("available", withdraw=True), "manage"),
         ("manageable", Condition("active", withdraw=True), ""),
         ("manageable", Condition("clean failed"), "manage"),
+        ("available", Condition("deploy failed", given=True), ""),
         ("inspected", Condition("enroll", inspected=False), "manage inspect"),
         ("inspected", Condition("available", inspected=False), "manage inspect"),
         ("inspected", Condition("inspect failed", inspected=False), "inspect"),

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_definition import machine
+from test_definition import OFFERED, machine
 
+from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.reading import read_wishes
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.inventory import Inventory, build_inventory
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.machines import (
     MachineError,
@@ -173,6 +174,7 @@ MACHINES = [
         ([], "enrol", ["one", "two"]),
         ([], "provision", ["one"]),
         (["two", "two", "one"], "enrol", ["two", "one"]),
+        ([], "offer", ["two"]),
         (["one"], "rebuild", ["one"]),
         (["two"], "unprovision", ["two"]),
     ],
@@ -194,8 +196,28 @@ def test_machines_that_cannot_be_meant() -> None:
 def test_a_machine_of_the_cloud_is_not_taken_away() -> None:
     with pytest.raises(MachineError, match="one: is part of the cloud: take its services"):
         choose(MACHINES, ["one"], "unprovision")
+    with pytest.raises(MachineError, match="one: is part of the cloud"):
+        choose(MACHINES, ["one"], "offer")
     with pytest.raises(MachineError, match="name the machines, exactly"):
         choose(MACHINES, [], "unprovision")
+
+
+def test_who_is_to_get_a_machine_that_is_offered(lab: Any, cloud: dict[str, Any]) -> None:
+    OFFERED(cloud)
+    cloud["sites"]["main"] = {"conductor_group": "rack1"}
+    cloud["allocations"] = {"any": {}, "gpu1": {"traits": ["CUSTOM_B", "CUSTOM_A"], "site": "main"}}
+    found = build(lab, cloud).variables["ozone_cloud"]["allocations"]
+    assert found == [
+        {"name": "any", "resource_class": "baremetal", "traits": [], "candidates": ["compute2"]},
+        {
+            "name": "gpu1",
+            "resource_class": "baremetal",
+            "traits": ["CUSTOM_A", "CUSTOM_B"],
+            "candidates": ["compute2"],
+            "site": "rack1",
+        },
+    ]
+    assert [wish.name for wish in read_wishes(found)] == ["any", "gpu1"]
 
 
 def test_nobody_is_rebuilt_without_a_name() -> None:

@@ -23,7 +23,7 @@ def set_in(*path: Any) -> Callable[[Data], None]:
     def change(data: Any) -> None:
         for key in keys:
             data = data[key] if isinstance(data, list) else data.setdefault(key, {})
-        data[last] = value
+        data[last] = copy.deepcopy(value)
 
     return change
 
@@ -85,6 +85,8 @@ SECOND = both(
     set_in("nodes", "compute2", "nics", {"nic1": "52:54:00:00:02:01", "nic2": "52:54:00:00:02:02"}),
     set_in("nodes", "compute2", "bmc", {**BMC, "system": "/redfish/v1/Systems/2"}),
 )
+
+OFFERED = both(SECOND, set_in("nodes", "compute2", "provisioned", False))
 
 REFUSED: dict[str, tuple[Callable[[Data], None], list[str]]] = {
     # The schema
@@ -452,6 +454,22 @@ REFUSED |= {
         machine_but(set_in("nodes", "compute1", "bmc", "address", "198.18.0.3")),
         ["nodes.compute1.bmc.address: '198.18.0.3' is not possible here (https://<address> or https://"],
     ),
+    "a BMC without TLS": (
+        machine_but(set_in("nodes", "compute1", "bmc", "address", "http://198.18.0.3:8000")),
+        ["nodes.compute1.bmc.address: 'http://198.18.0.3:8000' is not possible here (https://<address>"],
+    ),
+    "nothing to allocate": (
+        machine_but(set_in("allocations", {"gpu1": {}})),
+        ["allocations.gpu1: no machine is offered that could be given (offered are nodes with `managed: true`"],
+    ),
+    "candidates and a site of allocations": (
+        both(OFFERED, set_in("allocations", {"gpu1": {"candidates": ["compute2", "compute1", "x"], "site": "y"}})),
+        [
+            "allocations.gpu1.candidates[1]: compute1 is not offered to anybody (say `managed: true` and `provisioned:",
+            "allocations.gpu1.candidates[2]: unknown node x",
+            "allocations.gpu1.site: unknown site y",
+        ],
+    ),
     "a CA that the container of Ironic cannot see": (
         machine_but(set_in("nodes", "compute1", "bmc", "verify_ca", "/etc/ssl/certs/bmc.pem")),
         ["nodes.compute1.bmc.verify_ca: '/etc/ssl/certs/bmc.pem' is not possible here (true, false, or a file in /etc"],
@@ -555,6 +573,7 @@ ACCEPTED: dict[str, Callable[[Data], None]] = {
         set_in("sites", "main", {"conductor_group": "rack1"}),
         set_in("authorized_keys", ["ssh-ed25519 AAAA me"]),
     ),
+    "allocations": both(OFFERED, set_in("allocations", {"gpu1": {"site": "main", "traits": ["CUSTOM_GPU"]}})),
     "everything on one network": both(
         set_in("traffic", "tunnel", "control"),
         set_in("traffic", "external", "control"),
