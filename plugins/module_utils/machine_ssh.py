@@ -20,7 +20,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.atomic import (
 )
 
 #: Seconds between two looks, and those that one of them may take.
-PAUSE, ONE_LOOK = 2.0, 10.0
+PAUSE, ONE_LOOK = 1.0, 10.0
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def wait(
     if deployed:
         forget(contact)
     while True:
-        key = key_of(run(["ssh-keyscan", "-T", "5", "-t", "ed25519", contact.address], ONE_LOOK).out)
+        key = key_of(run(["ssh-keyscan", "-T", "3", "-t", "ed25519", contact.address], ONE_LOOK).out)
         if key:
             learned = learn(contact, key, deployed) or learned
             answer = run([*contact.login, "true"], ONE_LOOK)

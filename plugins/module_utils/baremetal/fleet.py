@@ -38,8 +38,10 @@ from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.model im
     Wanted,
 )
 
-#: Seconds between two polls: at first, and at most. The longest pause is also that of a large fleet.
-SHORTEST, LONGEST = 1.0, 5.0
+#: Seconds between two polls: at first, and at most for small and for large fleets; in between it grows with the fleet.
+SHORTEST, SMALL, LONGEST, PER_NODE = 1.0, 2.0, 10.0, 0.05
+#: Seconds until a list that was not answered is asked for again.
+AFTER_SILENCE = 5.0
 #: A poll may take this share of the time at most: a list of many nodes is work for Ironic, too.
 SHARE = 0.25
 #: Fleets up to this size are told node by node; larger ones in sums, and node by node where something fails.
@@ -335,7 +337,7 @@ class Fleet:
                     moved = True
                     self._tell_change(entry, before)
         now = self.clock.now()
-        longest = LONGEST if len(self.under_way) <= 100 else 2 * LONGEST
+        longest = min(LONGEST, max(SMALL, PER_NODE * len(self.under_way)))
         self.interval = max(SHORTEST, self.interval / 2) if moved else min(longest, self.interval * 1.5)
         self.earliest = now + (now - start) * (1 / SHARE - 1)
         self.next_poll = max(now + self.interval, self.earliest)
@@ -348,7 +350,7 @@ class Fleet:
         """A list was not answered: ask again, but not for ever."""
         now = self.clock.now()
         self.silent = now if self.silent is None else self.silent
-        self.next_poll = now + LONGEST
+        self.next_poll = now + AFTER_SILENCE
         if isinstance(error, BaremetalError) or now - self.silent >= self.options.limits["answer"]:
             for entry in [*self.under_way, *self.queue]:
                 remedy = "look at the service ironic on the undercloud, then run this again"

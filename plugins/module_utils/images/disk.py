@@ -32,7 +32,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.lab import root as
 from ansible_collections.ozone.openstack.plugins.module_utils.paths import COLLECTION
 
 #: Raised by hand when the making changes in a way that the digest would not see.
-RECIPE = 1
+RECIPE = 2
 
 NAME = "debian-13"
 
@@ -52,6 +52,9 @@ KERNELS = {"all": "linux-image-amd64", "virtual": "linux-image-cloud-amd64"}
 ARGUMENTS = ("console=tty0", "console=ttyS0,115200")
 
 ESP_BYTES = 64 * efi.MEBIBYTE
+
+#: Of the root file system, as mke2fs would choose them for that of a server: it looks at the size of the image.
+BLOCK, INODE_RATIO, JOURNAL_MEBIBYTES = 4096, 16384, 32
 
 LIBRARY = "usr/lib/ozone/first-boot"
 
@@ -110,6 +113,8 @@ FINISH = f"""\
 systemctl --quiet preset-all
 systemctl --quiet set-default multi-user.target
 systemctl --quiet mask sshd-keygen.service
+# A login of root would wait for a service manager that nothing uses.
+systemctl --quiet mask user@0.service
 usermod -p '*' root
 mkdir /dev/shm
 python3 -m compileall -q --invalidation-mode unchecked-hash /{LIBRARY}
@@ -148,6 +153,7 @@ class Golden:
                 "packages": sorted({*self.packages, *MACHINE, KERNELS[self.drivers]}),
                 "firmware": sorted(self.firmware),
                 "arguments": list(self.arguments),
+                "file_system": [BLOCK, INODE_RATIO, JOURNAL_MEBIBYTES],
                 "esp": [ESP_BYTES, efi.SHIM, efi.GRUB],
                 "files": FILES,
                 "finish": FINISH,
@@ -223,18 +229,22 @@ truncate -s {total} /mnt/disk
 sfdisk --quiet /mnt/disk </mnt/table
 dd if=/mnt/esp of=/mnt/disk bs=1M seek=1 conv=notrunc,sparse status=none
 mke2fs -q -t ext4 -L root -U {ids["file-system"]} -m 1 -d /mnt/root \\
+  -b {BLOCK} -i {INODE_RATIO} -J size={JOURNAL_MEBIBYTES} \\
   -E offset={root.start},hash_seed={ids["hash"]},nodiscard,lazy_itable_init=1,lazy_journal_init=1 \\
   /mnt/disk {root.size // 1024}k
 """
 
 
 def root_size(root: Path) -> int:
-    """Bytes of a file system that has room for ``root`` and a little more, in whole MiB."""
+    """Bytes of a file system that has room for ``root`` and a little more, in whole MiB.
+
+    All of it is sent to each machine; what the machine needs comes when the file system grows, before anything writes.
+    """
     used = 0
     for directory, names, files in os.walk(root):
         for name in [*names, *files]:
-            used += -(-os.lstat(os.path.join(directory, name)).st_size // 4096) * 4096
-    return (int(used * 1.15) // efi.MEBIBYTE + 192) * efi.MEBIBYTE
+            used += -(-os.lstat(os.path.join(directory, name)).st_size // BLOCK) * BLOCK
+    return (int(used * 1.06) // efi.MEBIBYTE + JOURNAL_MEBIBYTES + 16) * efi.MEBIBYTE
 
 
 def loader(file_system: str) -> str:

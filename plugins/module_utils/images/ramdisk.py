@@ -129,6 +129,14 @@ sync
 echo {key} >/proc/sysrq-trigger
 """
 
+#: The agent has partitions added that the kernel may have found by itself; that fails, and it is tried twice more, with
+#: pauses (``rescan_device`` in ironic_python_agent/utils.py). To bring them up to date does the same, and succeeds.
+PARTX = """\
+#!/bin/sh
+[ "$1" != -av ] || { shift; set -- -uv "$@"; }
+exec /usr/bin/partx "$@"
+"""
+
 #: What is removed at the end.
 PRUNED = (
     "boot", "var/lib/apt", "var/lib/dpkg", "var/cache/*", "var/log/*", "tmp/*", "etc/apt", "etc/machine-id",
@@ -176,7 +184,7 @@ class Ramdisk:
                 "lock": locks.digest(self.lock.read_text(encoding="utf-8")),
                 "source": sorted(self.source),
                 "init": INIT,
-                "power": POWER,
+                "tools": [POWER, PARTX],
                 "start": recipe.code_digest(inspect.getsource(ramdisk_start)),
                 "pruned": PRUNED,
                 "revision": self.revision,
@@ -222,6 +230,7 @@ def furnish(root: Path) -> None:
         "init": (INIT, 0o755),
         START: (inspect.getsource(ramdisk_start), 0o644),
         "etc/modules-early": ("".join(f"{name}\n" for name in EARLY), 0o644),
+        "usr/local/sbin/partx": (PARTX, 0o755),
         "usr/sbin/poweroff": (POWER.format(key="o"), 0o755),
         "usr/sbin/reboot": (POWER.format(key="b"), 0o755),
         "etc/hostname": ("ramdisk\n", 0o644),

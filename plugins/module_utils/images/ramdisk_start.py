@@ -31,6 +31,21 @@ MOUNT = "/run/ozone/medium"
 IPV6 = "/proc/sys/net/ipv6/conf"
 DONE = "/run/ozone/network"
 
+#: For the agent's TLS on a processor without instructions for AES: ChaCha20 is several times as fast there, and the
+#: image comes that way (RFC 8439). A server that leaves the choice to its client, as ours does, goes by this order.
+OPENSSL = "/run/ozone/openssl.cnf"
+WITHOUT_AES = """\
+openssl_conf = all
+[all]
+ssl_conf = ssl
+[ssl]
+system_default = default
+[default]
+MinProtocol = TLSv1.2
+CipherString = DEFAULT:@SECLEVEL=2
+Ciphersuites = TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384
+"""
+
 #: Seconds for NICs that the document names to appear; then those that are there have to do.
 PATIENCE = 30
 
@@ -303,9 +318,18 @@ def configure() -> None:
         return
 
 
+def choose_ciphers(processors: str = "/proc/cpuinfo", configuration: str = OPENSSL) -> None:
+    """Prefer the ciphers that this processor is good at; to be called before anything uses TLS."""
+    flags = [line for line in Path(processors).read_text(encoding="ascii").splitlines() if line.startswith("flags")]
+    if flags and not any("aes" in line.split() for line in flags):
+        Path(configuration).write_text(WITHOUT_AES, encoding="ascii")
+        os.environ["OPENSSL_CONF"] = configuration
+
+
 def main() -> None:
     """Network, then agent. A second start finds the network made."""
     os.makedirs(os.path.dirname(DONE), exist_ok=True)
+    choose_ciphers()
     be_deaf()
     if not os.path.exists(DONE):
         configure()

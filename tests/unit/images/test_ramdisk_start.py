@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +154,27 @@ def test_no_router_is_believed(tmp_path: Path) -> None:
     assert found == {"accept_ra": "0", "autoconf": "0", "disable_ipv6": "1"}
     assert [path.read_text() for path in tmp_path.glob("*/accept_ra")] == ["0"] * 3
     start.be_deaf(str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize(
+    ("processors", "chosen"),
+    [
+        ("flags\t\t: fpu aes sse2\n", False),
+        ("flags\t\t: fpu vaes-like sse2\n", True),
+        ("flags\t\t: fpu sse2\nflags\t\t: fpu aes\n", False),
+        ("Features\t: fp asimd\n", False),  # not x86: nothing is known
+    ],
+)
+def test_a_processor_without_aes_prefers_another_cipher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processors: str, chosen: bool
+) -> None:
+    monkeypatch.setenv("OPENSSL_CONF", "")  # what it was comes back afterwards
+    del os.environ["OPENSSL_CONF"]
+    (tmp_path / "cpuinfo").write_text(processors)
+    configuration = tmp_path / "openssl.cnf"
+    start.choose_ciphers(str(tmp_path / "cpuinfo"), str(configuration))
+    assert os.environ.get("OPENSSL_CONF") == (str(configuration) if chosen else None)
+    if chosen:
+        ask = "import ssl; print(ssl.create_default_context().get_ciphers()[0]['name'])"
+        done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=30, check=True)
+        assert done.stdout.strip() == "TLS_CHACHA20_POLY1305_SHA256"
