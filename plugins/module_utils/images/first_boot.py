@@ -105,12 +105,12 @@ def choose(found: Mapping[str, str], disk: str, labels: Callable[[str], str]) ->
 
 def find_drive(sleep: Callable[[float], None] = time.sleep) -> str:
     """The device of the config drive. Raises Failure."""
-    for _ in range(PATIENCE):
+    for _ in range(PATIENCE * 4):
         found = blocks()
         name = choose(found, root_disk(found), lambda name: read_label(f"/dev/{name}"))
         if name is not None:
             return f"/dev/{name}"
-        sleep(1)
+        sleep(0.25)
     raise Failure(f"there is no config drive (a partition or disk with the label {LABEL}); looked at: {sorted(found)}")
 
 
