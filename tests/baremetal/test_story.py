@@ -9,8 +9,14 @@ never heard of.
 from __future__ import annotations
 
 import json
+import shlex
+import ssl
 import time
+import urllib.error
+import urllib.request
 from datetime import datetime
+
+import pytest
 
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.machines import published
 from tests.baremetal.bench import ALL, DEAD, GOOD, MUTE, SPOILT, VLAN, Bench, mac
@@ -61,6 +67,21 @@ def test_inspection_finds_what_there_is(bench: Bench) -> None:
     assert "bm1: differs" not in result.output
     assert bench.state("bm1") == ("manageable", "power off")
     assert all(not bench[name].power() for name in ALL)
+
+
+def test_nobody_but_the_bmcs_gets_a_boot_medium(bench: Bench) -> None:
+    """The BMCs are at this computer's address; the node of the undercloud is a stranger to its own store."""
+    ask = "import ssl, sys, urllib.request as u, urllib.error as e\ntry: u.urlopen(sys.argv[1], timeout=10)\n"
+    ask += "except e.HTTPError as error: print(error.code)"
+    store = f"https://{bench.address('undercloud1')}:8089"
+    answers = [
+        bench.cloud.ssh("undercloud1", f"python3 -c {shlex.quote(ask)} {store}/{path}").strip()
+        for path in ("redfish/boot-x.iso", "x.raw")
+    ]
+    assert answers == ["403", "404"]
+    trusted = ssl.create_default_context(cafile=str(bench.cloud.state / "pki" / "ca.pem"))
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{store}/redfish/boot-x.iso", timeout=10, context=trusted)
 
 
 def test_a_hint_that_fits_no_disk_or_two_is_refused(bench: Bench) -> None:
