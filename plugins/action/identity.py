@@ -72,11 +72,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
                 api, wanted, check=self._task.check_mode, wait=options["wait"], myself=api.user_id
             )
         except KeyError as error:
-            raise AnsibleActionFail(
-                f"there is no secret {error} yet: run the action ozone.openstack.secrets"
-            ) from error
+            raise AnsibleActionFail(f"there is no secret {error} yet: run the action ozone.openstack.secrets") from None
         except (identity.IdentityError, sdk.SdkError, secrets.SecretsError, OSError) as error:
-            raise AnsibleActionFail(secrets.mask(str(error))) from error
+            raise AnsibleActionFail(secrets.mask(str(error))) from None
         result.update(changed=bool(actions), actions=[identity.describe(action) for action in actions])
         if actions and self._task.diff:
             sides = {side: secrets.mask(text) for side, text in identity.show(actions).items()}

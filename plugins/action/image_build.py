@@ -72,7 +72,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
                 result["pruned"] = prune(settings, known, self._say, check=check)
                 result["changed"] |= bool(result["pruned"])
         except (BuildError, ReleaseError) as error:
-            raise AnsibleActionFail(str(error)) from error
+            raise AnsibleActionFail(str(error)) from None
         result["index"] = str(index_path(settings.root, args["release"]))
         return result
 

@@ -54,6 +54,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
         try:
             ordered = waves(todo, groups, batches if isinstance(batches, list) else [batches])
         except ValueError as error:
-            raise AnsibleActionFail(f"batches: {error}") from error
+            raise AnsibleActionFail(f"batches: {error}") from None
         result.update(changed=False, waves=ordered)
         return result

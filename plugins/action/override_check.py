@@ -45,7 +45,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
             index = cache_dir(os.environ) / "images" / f"{cloud.release}.json"
             problems = options.check_cloud(cloud, catalogue, option_directories(index))
         except (CloudError, OSError, ValueError) as error:
-            raise AnsibleActionFail(str(error)) from error
+            raise AnsibleActionFail(str(error)) from None
         lines = [str(problem) for problem in problems]
         result.update(changed=False, problems=lines)
         if lines:

@@ -115,7 +115,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
                 )
                 report = run.run()
         except (SdkError, secrets.SecretsError, OSError) as error:
-            raise AnsibleActionFail(secrets.mask(str(error))) from error
+            raise AnsibleActionFail(secrets.mask(str(error))) from None
         line = smoke.summary(report)
         display.display(line, color="green" if report.ok else "red")
         result.update(

@@ -107,11 +107,11 @@ class InventoryModule(BaseInventoryPlugin):
             cloud, catalogue = definition.load(path)
             built = inventory.build_inventory(cloud, catalogue, os.environ)
         except CloudError as error:
-            raise AnsibleParserError("\n".join(str(problem) for problem in error.problems)) from error
+            raise AnsibleParserError("\n".join(str(problem) for problem in error.problems)) from None
         except ImportError as error:
             raise AnsibleParserError(
                 f"{path}: a Python library is missing: {error.name} (install requirements.txt)"
-            ) from error
+            ) from None
         target = self.inventory
         for name, value in built.variables.items():
             target.set_variable("all", name, plain(value))

@@ -81,11 +81,11 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # the base class has no t
                     raise FileNotFoundError
                 use(pair.key)
                 texts.append(pair.key if part == "key" else pair.certificate + pair.key)
-        except FileNotFoundError as error:
+        except FileNotFoundError:
             raise AnsibleLookupError(
                 f"{state_dir / 'pki'} lacks a certificate of {', '.join(map(str, terms))}: run the action "
                 "ozone.openstack.certificate first (ozone.openstack.deploy does)"
-            ) from error
+            ) from None
         except (SecretsError, OSError) as error:
-            raise AnsibleLookupError(str(error)) from error
+            raise AnsibleLookupError(str(error)) from None
         return texts

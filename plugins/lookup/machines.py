@@ -109,7 +109,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # the base class has no t
                 except MachineError as error:
                     problems.append(str(error))
         except (MachineError, SecretsError, OSError) as error:
-            raise AnsibleLookupError(str(error)) from error
+            raise AnsibleLookupError(str(error)) from None
         if problems:
             raise AnsibleLookupError("\n".join(problems))
         return found

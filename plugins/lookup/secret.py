@@ -84,7 +84,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # the base class has no t
         try:
             values, where = read_secrets(self._loader, self._templar, variables, self.get_options())
         except SecretsError as error:
-            raise AnsibleLookupError(str(error)) from error
+            raise AnsibleLookupError(str(error)) from None
         missing = [str(name) for name in terms if str(name) not in values]
         if missing:
             raise AnsibleLookupError(

@@ -39,7 +39,7 @@ class LocalAction(ActionBase):  # type: ignore[misc]  # the base class has no ty
         try:
             result.update(self.work(options, variables))
         except self.EXPECTED as error:
-            raise AnsibleActionFail(mask(str(error))) from error
+            raise AnsibleActionFail(mask(str(error))) from None
         return result
 
     @abstractmethod

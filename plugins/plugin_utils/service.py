@@ -144,4 +144,4 @@ class Services:
             declaration = plain(templar.template(own[f"__{service}_service"]))
             return render(self.meta(service), declaration, context)
         except (DeclarationError, ValueError) as error:
-            raise AnsibleError(f"node {self.node['name']}: {error}") from error
+            raise AnsibleError(f"node {self.node['name']}: {error}") from None

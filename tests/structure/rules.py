@@ -464,6 +464,19 @@ def actions_are_paired(tree: Tree) -> list[str]:
     return [f"{name} has no module of the same name" for name, module in pairs.items() if module not in tree.files]
 
 
+def errors_say_it_once(tree: Tree) -> list[str]:
+    """Ansible appends the text of every cause to that of its error: a second time, and with the secrets unmasked."""
+    problems = []
+    for name in tree.below("plugins/", suffix=".py"):
+        for node in ast.walk(ast.parse(tree.text(name))):
+            if not isinstance(node, ast.Raise) or not isinstance(node.exc, ast.Call) or node.cause is None:
+                continue
+            raised = ast.unparse(node.exc.func)
+            if raised.startswith("Ansible") and ast.unparse(node.cause) != "None":
+                problems.append(f"{name}:{node.lineno}: raise {raised} ... from None")
+    return problems
+
+
 #: Modules that run on nodes, where there is Debian's Python and nothing else.
 ON_NODES = ("generation", "generation_info")
 #: Packages of the node's operating system that a module may import.
@@ -522,5 +535,6 @@ RULES: list[Rule] = [
     filters_are_documented,
     check_mode_everywhere,
     actions_are_paired,
+    errors_say_it_once,
     modules_on_nodes_need_only_python,
 ]

@@ -133,6 +133,9 @@ BAD: dict[str, list[tuple[str, str | None, str]]] = {
     "no_registry_hosts": [("docs/a.md", f"see {REGISTRY}\n", REGISTRY)],
     "no_machine_paths": [("docs/a.md", f"see {WORK}\n", WORK)],
     "no_dhcp": [("roles/keystone/tasks/deploy.yml", "x: DHCP=ye" + "s\n", "DHCP")],
+    "errors_say_it_once": [
+        ("plugins/action/plan.py", "# SPDX\nraise AnsibleActionFail(\n    str(error)\n) from error\n", "plan.py:2"),
+    ],
     "nothing_unfinished": [("bench/run.py", f"# {UNDONE}\n", UNDONE)],
     "lab_addresses": [
         ("inventory/lab.yml", "a: 10.0.0.1\n", "10.0.0.1"),
