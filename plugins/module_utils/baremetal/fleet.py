@@ -38,8 +38,8 @@ from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.model im
     Wanted,
 )
 
-#: Seconds between two polls: the shortest, the longest, and what each node under way adds to the longest of a fleet.
-SHORTEST, LONGEST, PER_NODE = 1.0, 10.0, 0.05
+#: Seconds between two polls: the shortest, the longest, and for how many nodes under way a second is added.
+SHORTEST, LONGEST, NODES = 1.0, 10.0, 20
 #: Seconds until a list that was not answered is asked for again.
 AFTER_SILENCE = 5.0
 #: A poll may take this share of the time at most: a list of many nodes is work for Ironic, too.
@@ -337,7 +337,7 @@ class Fleet:
                     moved = True
                     self._tell_change(entry, before)
         now = self.clock.now()
-        longest = min(LONGEST, max(SHORTEST, PER_NODE * len(self.under_way)))
+        longest = min(LONGEST, max(SHORTEST, len(self.under_way) // NODES))
         self.interval = max(SHORTEST, self.interval / 2) if moved else min(longest, self.interval * 1.5)
         self.earliest = now + (now - start) * (1 / SHARE - 1)
         self.next_poll = max(now + self.interval, self.earliest)

@@ -189,8 +189,8 @@ def boot_menu(context: Context) -> str:
     return "set default=0\nset timeout=0\nlinux {{ linux }} {{ kernel_params }} --\ninitrd {{ initrd }}\nboot\n"
 
 
-def check_access(context: Context, hardware_types: Sequence[str]) -> str:
-    """What ``ironic_check.py`` has to know; it holds the password."""
+def check_access(context: Context, hardware_types: Sequence[str], database: str) -> str:
+    """What ``ironic_check.py`` has to know; it holds the password. ``database``: as ``ironic_database``."""
     several = len(members(context.cloud)) > 1
     own = context.address(TRAFFIC)
     return (
@@ -203,6 +203,7 @@ def check_access(context: Context, hardware_types: Sequence[str]) -> str:
                 "cafile": CA_FILE,
                 # Ironic adds the port to the name by which the others call it.
                 "conductor": host_port(own, RPC) if several else context.node["name"],
+                "heartbeats": database != "embedded",
                 "hardware_types": list(hardware_types),
             },
             indent=2,

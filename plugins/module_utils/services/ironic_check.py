@@ -51,7 +51,8 @@ def problems(access: dict[str, Any]) -> list[str]:
     status, body = ask(f"{api}/v1/conductors", access, login=True)
     if status != 200:
         return [*found, f"{api}/v1/conductors: status {status} with the login of {access['user']}"]
-    alive = [entry["hostname"] for entry in body["conductors"] if entry["alive"]]
+    # With its embedded database Ironic writes down no heartbeats, so that a conductor is never "alive" for long.
+    alive = [entry["hostname"] for entry in body["conductors"] if entry["alive"] or not access["heartbeats"]]
     if access["conductor"] not in alive:
         found.append(f"the conductor {access['conductor']} is not alive (alive: {', '.join(alive) or 'none'})")
     status, body = ask(f"{api}/v1/drivers", access, login=True)
@@ -59,6 +60,10 @@ def problems(access: dict[str, Any]) -> list[str]:
     missing = [name for name in access["hardware_types"] if name not in served]
     if missing:
         found.append(f"no conductor serves the hardware types {', '.join(missing)}")
+    for name in (name for name in access["hardware_types"][:1] if name in served):
+        status, _ = ask(f"{api}/v1/drivers/{name}/properties", access, login=True)
+        if status != 200:  # the API asks a conductor for this
+            found.append(f"no conductor answers about the hardware type {name}: status {status}")
     status, _ = ask(f"{access['store']}/", access, login=False)
     if status != 200:
         found.append(f"the image store {access['store']}: status {status}")

@@ -92,9 +92,9 @@ def test_several_conductors_talk_over_tls_in_the_groups_of_their_sites() -> None
 
 
 def test_the_check_knows_the_name_of_the_conductor(context: Context) -> None:
-    assert json.loads(ironic.check_access(context, ["redfish"]))["conductor"] == "u1"
+    assert json.loads(ironic.check_access(context, ["redfish"], "embedded"))["conductor"] == "u1"
     several = replace(context, cloud=cloud(node(1), node(2), mariadb=True))
-    assert json.loads(ironic.check_access(several, ["redfish"]))["conductor"] == "198.18.32.11:18089"
+    assert json.loads(ironic.check_access(several, ["redfish"], "mariadb"))["conductor"] == "198.18.32.11:18089"
 
 
 @pytest.mark.parametrize(
@@ -192,8 +192,9 @@ class FakeIronic(http.server.BaseHTTPRequestHandler):
             self.send_response(401)
             self.end_headers()
             return
-        body = json.dumps(self.answers.get(path, {})).encode()
-        self.send_response(self.status)
+        answer = self.answers.get(path, {})
+        body = json.dumps(answer).encode()
+        self.send_response(answer if isinstance(answer, int) else self.status)
         self.send_header("Content-Type", "application/json")
         self.end_headers()
         self.wfile.write(body)
@@ -228,6 +229,7 @@ def fake(tmp_path: Path) -> Iterator[dict[str, Any]]:
         "password": "word",
         "cafile": str(tmp_path / "pki" / "ca.pem"),
         "conductor": "u1",
+        "heartbeats": True,
         "hardware_types": ["redfish"],
         "handler": handler,
     }
@@ -273,6 +275,16 @@ def test_the_check_says_what_is_wrong(
     shown = capsys.readouterr().err
     assert text in shown
     assert "word" not in shown.replace("password", "")
+
+
+def test_without_heartbeats_a_conductor_has_to_be_known_and_to_answer(fake: dict[str, Any]) -> None:
+    """As with the embedded database, where Ironic notes the time once, when it starts."""
+    handler = fake.pop("handler")
+    fake |= {"conductor": "u2", "heartbeats": False}
+    assert ironic_check.problems(fake) == []
+    assert "u3 is not alive" in ironic_check.problems({**fake, "conductor": "u3"})[0]
+    handler.answers["/v1/drivers/redfish/properties"] = 500
+    assert ironic_check.problems(fake) == ["no conductor answers about the hardware type redfish: status 500"]
 
 
 def test_the_check_finds_an_api_without_a_login(fake: dict[str, Any]) -> None:
