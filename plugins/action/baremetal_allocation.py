@@ -42,7 +42,8 @@ class ActionModule(ironic.IronicAction):
         else:
             before, after = allocation.allocate(api, wishes, wait=options["wait"])
         lines = [f"{name}: nothing -> {node}" for name, node in after.nodes.items() if name not in before.kept]
-        return self.result(before.kept, after.nodes, lines, after.capacity)
+        found = self.result(before.kept, after.nodes, lines, after.capacity)
+        return {**found, "lines": allocation.told(after, before)}
 
     def result(
         self, before: dict[str, str], after: dict[str, str], summary: list[str], capacity: dict[str, int]

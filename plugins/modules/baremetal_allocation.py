@@ -66,6 +66,12 @@ summary:
   returned: success
   type: list
   elements: str
+lines:
+  description: Who has (in check mode, would have) which node, and what is left of each class, for a person to read.
+  returned: with O(state=present)
+  type: list
+  elements: str
+  sample: ["compute1: rack1-u7 (new)", "left: compute: 12"]
 capacity:
   description: Nodes that nobody has after this, by class. Empty with O(state=absent).
   returned: success

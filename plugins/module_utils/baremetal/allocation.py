@@ -27,6 +27,9 @@ from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.model im
 
 #: Seconds that all allocations of one round have until Ironic decided; it takes less than one.
 WAIT = 60
+#: Seconds after which an allocation counts as lost: Ironic tries once, and when its embedded database was locked just
+#: then, it neither decides nor says so ("Could not save the failed allocation" in its log).
+LOST = 10
 #: Plans that are made when others take nodes at the same time.
 ROUNDS = 5
 #: Provision states in which a node runs nothing that would lose it.
@@ -220,6 +223,13 @@ def look(api: Api, wishes: Sequence[Wish]) -> Plan:
     return plan
 
 
+def told(plan: Plan, before: Plan) -> list[str]:
+    """Who has which node and what is left, in lines for a person. ``before``: the plan that shows who had one."""
+    lines = [f"{name}: {node}{'' if name in before.kept else ' (new)'}" for name, node in plan.nodes.items()]
+    left = ", ".join(f"{kind}: {number}" for kind, number in plan.capacity.items())
+    return [*lines, f"left: {left or 'nothing'}"]
+
+
 def _check(answer: Answer, what: str, *fine: int) -> None:
     if answer.status >= 400 and answer.status not in fine:
         raise BaremetalError(f"{what}: {message(answer)}")
@@ -228,14 +238,19 @@ def _check(answer: Answer, what: str, *fine: int) -> None:
 def _decided(
     api: Api, names: Sequence[str], wait: float, sleep: Callable[[float], None], clock: Callable[[], float]
 ) -> None:
-    """Wait until Ironic has decided on allocations."""
-    end = clock() + wait
+    """Wait until Ironic has decided. What it has lost is withdrawn, so that the next plan asks for it again."""
+    begun, withdrawn = clock(), False
     while True:
         undecided = {str(entry.get("name")) for entry in allocations(api) if entry.get("state") == "allocating"}
         left = sorted(undecided & set(names))
         if not left:
             return
-        if clock() > end:
+        if clock() - begun > LOST and not withdrawn:
+            withdrawn = True
+            for name in left:  # a conductor that is dead does not do it: then the wait goes on
+                api.request(Request("DELETE", f"/v1/allocations/{name}"))
+            continue
+        if clock() - begun > wait:
             raise BaremetalError(
                 f"Ironic has not decided on {', '.join(left)} for {wait:.0f} s: is a conductor alive? (look at its log)"
             )
@@ -274,7 +289,10 @@ def allocate(
             request = Request("POST", "/v1/allocations", body, f"{node} for {name}")
             _check(api.request(request), f"allocation {name}", 409)
         _decided(api, [*plan.given, *plan.waiting], wait, sleep, clock)
-    raise BaremetalError(f"others took the nodes {ROUNDS} times while they were given out: run it again")
+    raise BaremetalError(
+        f"others took the nodes {ROUNDS} times while they were given out, or Ironic lost what it was asked: "
+        "run it again"
+    )
 
 
 def release_refusals(names: Sequence[str], nodes: Sequence[Node], there: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -670,6 +670,10 @@ def _arrived(course: Course, options: Options) -> Action:
             patch.append({"op": "add", "path": "/protected_reason", "value": declared.protected_reason})
         request = Request("PATCH", course.path, patch, f"protect {course.wanted.name}")
         return Action("ask", "protect", (request,), "", ("protected",))
+    patch = _fast(course, options, "rebuild") if course.ramdisk and course.state == "active" else []
+    if patch:  # nobody's next deployment is to take the system for a ramdisk that still runs
+        course.ramdisk = False
+        return Action("ask", "deploy", (Request("PATCH", course.path, patch, f"{course.wanted.name} as it is"),))
     if options.target in ("active", "adopted") and instance is not None:
         runs = (node.get("instance_info") or {}).get(DIGEST)
         if course.outcome.status != "changed" or not course.deploys:

@@ -42,7 +42,8 @@ class Allocator:
         self.records: dict[str, dict[str, Any]] = {}
         self.before: list[Callable[[], None]] = []
         self.requests: list[str] = []
-        self.decides = True
+        self.decides = self.withdraws = True
+        self.lost: set[str] = set()  # names on which nothing is decided until they are withdrawn
         self.now = 0.0
 
     def sleep(self, seconds: float) -> None:
@@ -55,7 +56,7 @@ class Allocator:
 
     def decide(self) -> None:
         for name, record in self.records.items():
-            if record["state"] == "allocating":
+            if record["state"] == "allocating" and name not in self.lost:
                 (identifier,) = record["candidate_nodes"]
                 found = self.nodes[identifier]
                 if found.get("instance_uuid") or found["maintenance"]:
@@ -74,7 +75,10 @@ class Allocator:
                     self.before.pop(0)()
                 self.decide()
             return Answer(200, {"allocations": list(self.records.values())})
+        if request.method == "DELETE" and not self.withdraws:
+            return Answer(503, {"error_message": "no conductor"})
         if request.method == "DELETE":
+            self.lost.discard(request.path.rpartition("/")[2])
             gone = self.records.pop(request.path.rpartition("/")[2], None)
             if gone is None:
                 return Answer(404, {"error_message": "no such allocation"})
@@ -274,6 +278,22 @@ def test_no_decision() -> None:
     assert allocate(api, wish("a")) == {"a": "n1"}  # an allocation that was under way already
 
 
+def test_what_ironic_has_lost_is_asked_for_again() -> None:
+    api = Allocator(node("n1"), node("n2"))
+    api.lost = {"a"}
+    assert allocate(api, wish("a"), wish("b")) == {"a": "n1", "b": "n2"}
+    assert api.requests.count("DELETE /v1/allocations/a") == 1
+    assert api.requests.count("POST /v1/allocations") == 3
+
+
+def test_a_conductor_that_is_dead_withdraws_nothing() -> None:
+    api = Allocator(node("n1"))
+    api.decides, api.withdraws = False, False
+    with pytest.raises(BaremetalError, match="Ironic has not decided on a for 60 s"):
+        allocate(api, wish("a"))
+    assert api.requests.count("DELETE /v1/allocations/a") == 1
+
+
 def test_not_enough_changes_nothing() -> None:
     api = Allocator(node("n1"))
     api.records["b"] = {"name": "b", "uuid": "a-b", "state": "error", "node_uuid": None}
@@ -332,4 +352,18 @@ def test_read_wishes() -> None:
         "allocations[2].site: '/' is not possible here (letters, digits, _ . and -)",
         "allocations[2].resource_class: is missing (the class of nodes to choose from)",
         "allocations[2]: b is the name of allocations[1], too (remove one of them)",
+    ]
+
+
+def test_how_a_plan_is_told() -> None:
+    plan = allocation.Plan(kept={"b": "n2"}, given={"a": "n1"}, capacity={"metal": 0, "small": 3})
+    assert allocation.told(plan, allocation.Plan(kept={"b": "n2"})) == [
+        "a: n1 (new)",
+        "b: n2",
+        "left: metal: 0, small: 3",
+    ]
+    assert allocation.told(plan, plan) == ["a: n1 (new)", "b: n2", "left: metal: 0, small: 3"]
+    assert allocation.told(allocation.Plan(kept={"b": "n2"}), allocation.Plan(kept={"b": "n2"})) == [
+        "b: n2",
+        "left: nothing",
     ]

@@ -321,6 +321,8 @@ def test_one_ramdisk_for_inspection_cleaning_and_deployment(lab: Lab) -> None:
     assert outcome.status == "changed", outcome
     assert outcome.summary == ["manage", "inspect", "clean", "deploy"]
     assert lab.ironic.nodes["id-bm0"].boots == 1
+    assert lab.ironic.of("bm0")["driver_info"] == {"fast_track": False}, "whoever deploys it next begins anew"
+    assert lab.one("active", Wanted("bm0", instance=BLIND)).status == "unchanged"
 
 
 def test_a_ramdisk_that_falls_silent_is_booted_again(lab: Lab) -> None:
