@@ -6,12 +6,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.ozone.openstack.plugins.module_utils.cloud.machines import bmcs, losses, shortcomings
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.machines import (
+    bmcs,
+    losses,
+    shortcomings,
+    unused_images,
+)
 
 
 class FilterModule:
-    """``ozone.openstack.machine_bmcs``, ``machine_losses`` and ``machine_shortcomings``."""
+    """``ozone.openstack.machine_bmcs``, ``machine_losses``, ``machine_shortcomings``, ``unused_images``."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """The filters by name."""
-        return {"machine_bmcs": bmcs, "machine_losses": losses, "machine_shortcomings": shortcomings}
+        return {
+            "machine_bmcs": bmcs,
+            "machine_losses": losses,
+            "machine_shortcomings": shortcomings,
+            "unused_images": unused_images,
+        }

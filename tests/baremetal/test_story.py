@@ -9,6 +9,7 @@ never heard of.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import ssl
 import time
@@ -173,8 +174,8 @@ def test_validate_tells_of_a_bmc_that_died(bench: Bench) -> None:
     with bench.timed("validate with a dead BMC"):
         result = bench.cloud.run("validate")
     assert result.code != 0
-    assert "bm3" in result.output
-    assert "ironic on undercloud1" not in result.output, "Ironic itself works, and is said to"
+    assert "bm3: its BMC" in result.output
+    assert re.search(r"ironic +ok on undercloud1", result.output), "the services are looked at all the same"
     bench["bm3"].bmc.fault = ""
     assert bench.ssh("bm3", "hostname").strip() == "bm3", "the node itself goes on"
 

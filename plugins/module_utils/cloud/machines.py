@@ -8,6 +8,7 @@ that may log in are added where a fleet is told to go (``complete``), on the dep
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,9 @@ INTERFACES = {
     "network": "noop",
     "power": "redfish",
 }
+
+#: A golden image in an image store, or its checksum (``images.disks.described``).
+_GOLDEN = re.compile(r"-[0-9a-f]{12}\.raw(\.sha256)?\Z")
 
 #: The secret with the password of all BMCs that have none of their own.
 OF_ALL = "bmc_password"
@@ -249,6 +253,15 @@ def shortcomings(
                 said.insert(0, f"its BMC {machine['node']['driver_info']['redfish_address']} {troubles[name]}")
             found += [f"{name}: {'; '.join(said)}"] if said else []
     return found
+
+
+def unused_images(stored: Iterable[str], wanted: Iterable[str], nodes: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Which files of an image store nobody needs: golden images, with their checksums, that are neither published
+    (``wanted``) nor what one of Ironic's nodes was deployed with. ``stored``, ``wanted``: names of files.
+    """
+    sources = [str((node.get("instance_info") or {}).get("image_source") or "") for node in nodes]
+    needed = {*wanted, *(source.rpartition("/")[2] for source in sources)}
+    return sorted(name for name in stored if _GOLDEN.search(name) and name.removesuffix(".sha256") not in needed)
 
 
 def _shortcomings(machine: Mapping[str, Any], node: Mapping[str, Any] | None) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.ozone.openstack.plugins.module_utils import bmc
-from ansible_collections.ozone.openstack.plugins.module_utils.cloud.machines import bmcs, shortcomings
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.machines import bmcs, shortcomings, unused_images
 
 ADDRESS = "https://198.18.32.1:8000"
 
@@ -170,3 +170,13 @@ def test_what_is_not_as_it_should_be(
 ) -> None:
     looks = [{"name": "bm1", "trouble": trouble}]
     assert shortcomings([one], [known] if known else [], looks) == lines
+
+
+def test_images_that_nobody_needs() -> None:
+    old, used, now = (f"debian-13-{digit * 12}.raw" for digit in "abc")
+    rest = ["ramdisk.kernel", "mine.raw", "mine-abc.raw", "ramdisk.initramfs.sha256"]
+    stored = [name + end for name in (now, used, old) for end in ("", ".sha256")] + rest
+    nodes = [{"instance_info": {"image_source": f"https://198.18.32.10:8089/{used}"}}, {"instance_info": None}, {}]
+    assert unused_images(stored, [now], nodes) == [old, f"{old}.sha256"]
+    assert unused_images(stored, [now], []) == [old, f"{old}.sha256", used, f"{used}.sha256"]
+    assert unused_images([now], [now], nodes) == []
