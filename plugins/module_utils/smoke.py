@@ -226,7 +226,9 @@ class Smoke:
                 more: dict[str, Any] = {"host": options.computes[number]} if options.computes else {}
                 others = addresses[:number]
                 if others:
-                    more["metadata"] = {"ping": ",".join(others)}
+                    # The others may be on slower nodes. "ready" has to be on the console before that is given up.
+                    patience = int(options.guest_timeout * 2 / 3 / len(others))
+                    more["metadata"] = {"ping": ",".join(others), "ping_seconds": str(patience)}
                 server = compute.create_server(
                     name=f"{name}-{number}",
                     image_id=image,

@@ -6,7 +6,8 @@ lines that begin with ``OZONE-GUEST``:
 
     OZONE-GUEST address=10.0.0.5
     OZONE-GUEST metadata=<instance id> hostname=<name>       or: OZONE-GUEST metadata=none
-    OZONE-GUEST ping 10.0.0.7 ok                              or: failed; only if the server has metadata ``ping``
+    OZONE-GUEST ping 10.0.0.7 ok                              or: failed; only if the server has metadata ``ping``,
+                                                              after ``ping_seconds`` (120) each
     OZONE-GUEST ready
 
 It answers ping, and its page on port 80 has the first two lines.
@@ -88,10 +89,11 @@ else
   say "metadata=none"
 fi
 
+seconds() { cut -d . -f 1 /proc/uptime; }
+patience=$(field ping_seconds)
 for other in $(field ping | tr ',' ' '); do
-  result=failed tries=0
-  while [ $tries -lt 60 ]; do
-    tries=$((tries + 1))
+  result=failed end=$(($(seconds) + ${patience:-120}))
+  while [ "$(seconds)" -lt $end ]; do
     if ping -c 1 -W 1 "$other" >/dev/null 2>&1; then result=ok; break; fi
     sleep 1
   done

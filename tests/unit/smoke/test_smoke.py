@@ -269,7 +269,7 @@ def test_two_computes_ping_each_other(cloud: FakeCloud) -> None:
     made = [values for name, values in cloud.calls if name == "create_server"]
     assert [values["host"] for values in made] == ["compute1", "compute2"]
     assert "metadata" not in made[0]
-    assert made[1]["metadata"] == {"ping": "198.19.250.10"}
+    assert made[1]["metadata"] == {"ping": "198.19.250.10", "ping_seconds": "200"}
     assert smoke.summary(report).endswith("pinged from compute2 to compute1")
     cloud.pings = "failed"
     report = run(cloud, computes=("compute1", "compute2"))
