@@ -8,6 +8,8 @@ could put himself at that address in that minute is on the provisioning network:
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +20,9 @@ from ansible_collections.ozone.openstack.plugins.module_utils.atomic import (
     private_directory,
     write_if_changed,
 )
+
+#: The port of SSH, and what its server says first (RFC 4253, section 4.2).
+PORT, GREETING = 22, b"SSH-"
 
 #: Seconds between two looks, and those that one of them may take.
 PAUSE, ONE_LOOK = 1.0, 10.0
@@ -58,6 +63,13 @@ class Found:
     trouble: str
     learned: bool
     seconds: float
+
+
+def greets(address: str, timeout: float = 3.0, port: int = PORT) -> bool:
+    """Whether an SSH server answers there. ``timeout``: seconds for the connection, and again for its first word."""
+    with contextlib.suppress(OSError), socket.create_connection((address, port), timeout) as connection:
+        return connection.recv(len(GREETING)) == GREETING
+    return False
 
 
 def key_of(scan: str) -> str:

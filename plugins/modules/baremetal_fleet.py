@@ -86,7 +86,7 @@ options:
   success:
     description:
       - When the run is a success. V(all), a share such as V(90%), or a number of nodes.
-      - When it cannot be any more, no further node is begun; those under way are waited for.
+      - When a share or a number cannot be reached any more, no further node is begun; those under way are waited for.
     type: str
     default: all
   on_failure:

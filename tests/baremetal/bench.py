@@ -112,11 +112,20 @@ class Bench:
             extra.setdefault("ozone_machine_images", self.images)
         return self.cloud.run(verb, "-e", json.dumps(extra), limit=limit)
 
+    def ironic(self) -> Any:
+        """Ironic's API, beside Ozone."""
+        config = openstack.config.OpenStackConfig(config_files=[str(self.cloud.state / "clouds.yaml")])
+        return openstack.connection.Connection(config=config.get_one(cloud="ozone-undercloud")).baremetal
+
+    def lose(self, name: str) -> None:
+        """Ironic knows a node no longer, as after the loss of its database. The machine itself goes on."""
+        ironic = self.ironic()
+        ironic.put(f"/nodes/{name}/maintenance", json={"reason": "lost"}, microversion="1.95").raise_for_status()
+        ironic.delete(f"/nodes/{name}", microversion="1.95").raise_for_status()
+
     def states(self) -> dict[str, Plain]:
         """Every node as Ironic has it, by name."""
-        config = openstack.config.OpenStackConfig(config_files=[str(self.cloud.state / "clouds.yaml")])
-        connection = openstack.connection.Connection(config=config.get_one(cloud="ozone-undercloud"))
-        answer = connection.baremetal.get("/nodes/detail", microversion="1.95", timeout=60)
+        answer = self.ironic().get("/nodes/detail", microversion="1.95", timeout=60)
         return {entry["name"]: entry for entry in answer.json()["nodes"]}
 
     def state(self, name: str) -> tuple[str, str]:

@@ -216,6 +216,23 @@ def test_only_exact_names_leave(bench: Bench) -> None:
     bench.cloud.restore()
 
 
+def test_a_node_that_ironic_has_lost_is_not_wiped(bench: Bench) -> None:
+    boot = bench.boot_id("bm1")
+    bench.lose("bm1")
+    result = bench.run("provision", "bm1")
+    assert result.code not in (0, PARTIAL)
+    assert "bm1: a system answers over SSH" in result.output
+    assert "bm1" not in bench.states()
+    with bench.timed("adopt one"):
+        assert bench.run("provision", "bm1", ozone_adopt=True).code == 0
+    assert bench.state("bm1") == ("active", "power on")
+    assert bench.states()["bm1"]["properties"]["skip_block_devices"] == [{"serial": DATA}]
+    again = bench.run("provision", "bm1")
+    assert again.code == 0
+    assert "changed=0" in again.output
+    assert bench.boot_id("bm1") == boot, "nothing was booted"
+
+
 def test_whatever_happened_nobody_asked_the_network_for_anything(bench: Bench) -> None:
     """No DHCP, no BOOTP, no PXE, no TFTP, on the provisioning network, from the first second to the last."""
     assert {packet.kind for packet in bench.capture.packets} <= {"router-solicitation"}

@@ -83,6 +83,9 @@ DECLARING: frozenset[Target] = frozenset(
     {"enrolled", "manageable", "inspected", "available", "active", "rebuilt", "adopted"}
 )
 
+#: What Ironic shows in place of a secret.
+MASKED = "******"
+
 #: Key of ``instance_info`` that says what was deployed.
 DIGEST = "ozone_digest"
 
@@ -214,6 +217,8 @@ class Course:
     off_since: float | None = None  # when power off was asked for
     failed: bool = False
     excused: bool = False  # in maintenance: it does not count
+    maintained: bool = False  # in maintenance since before this run
+    instead: dict[str, Any] | None = None  # what instance_info was before a rebuild that Ironic has not taken yet
 
     def __post_init__(self) -> None:
         self.outcome = Outcome(self.wanted.name)
@@ -232,6 +237,8 @@ class Course:
         """Take over what Ironic shows; returns whether its state is another one than before."""
         before, stamp = self.state, (self.node or {}).get("provision_updated_at")
         self.node = None if node is None else {**(self.node or {}), **node}
+        in_maintenance = bool((self.node or {}).get("maintenance"))
+        self.maintained = in_maintenance and (self.maintained or not self.known)
         self.known = self.known or node is not None
         if self.state == before and (self.node or {}).get("provision_updated_at") == stamp:
             return False
@@ -253,7 +260,7 @@ class Course:
 
     def took(self, verb: str) -> None:
         """Ironic has taken a verb."""
-        self.verb, self.asked = verb, True
+        self.verb, self.asked, self.instead = verb, True, None
         self.deploys += verb in ("active", "rebuild")
 
     def saw(self, what: str, body: object) -> None:
@@ -277,16 +284,23 @@ class Course:
 
 
 def declaration(wanted: Wanted, node: Mapping[str, Any] | None) -> Declared | None:
-    """What is declared, with the disks that the instance preserves: cleaning has to know them, too.
+    """What is declared, with all disks that are to be preserved: cleaning has to know them, too.
 
-    Where the declaration itself says nothing of such disks, those that Ironic leaves alone already stay so.
+    What Ironic leaves alone already stays so: a disk is given up by hand only.
     """
-    declared, instance = wanted.declared, wanted.instance
-    if declared is None or instance is None or not instance.preserve:
+    declared = wanted.declared
+    if declared is None or not (said := _preserve(wanted)):
         return declared
-    known = declared.properties if "skip_block_devices" in declared.properties else (node or {}).get("properties")
-    kept = disks.skip_block_devices(instance, known)
+    kept = disks.skip_block_devices(said, (node or {}).get("properties"))
     return replace(declared, properties={**declared.properties, "skip_block_devices": kept})
+
+
+def _preserve(wanted: Wanted) -> list[Mapping[str, Any]]:
+    """The hints of the disks to preserve, of the declaration and of the instance."""
+    instance, declared = wanted.instance, wanted.declared
+    of_node = (declared.properties.get("skip_block_devices") or ()) if declared is not None else ()
+    of_instance = instance.preserve if instance is not None else ()
+    return [*of_node, *(hint for hint in of_instance if hint not in of_node)]
 
 
 def condition(course: Course, options: Options) -> states.Condition:
@@ -389,7 +403,7 @@ def _in_maintenance(course: Course, options: Options) -> Action | None:
     fault, reason = str(node.get("fault") or ""), str(node.get("maintenance_reason") or "no reason given")
     if options.target == "removed" and course.state not in states.OCCUPIED:
         return None  # the only way to get rid of a machine whose BMC is gone
-    if course.outcome.status == "changed" and not (fault and course.state == "clean failed"):
+    if course.outcome.status == "changed" and not course.maintained and not (fault and course.state == "clean failed"):
         cause, remedy = words.explain("", f"{fault}: {reason}" if fault else reason)
         return course.fail("way", f"it went into maintenance during this run: {cause}", remedy, reason)
     here = states.way(options.target, condition(course, options))
@@ -456,6 +470,8 @@ def _under_way(course: Course, options: Options, now: float) -> Action | None:
 def _after_failure(course: Course, options: Options, now: float) -> Action:
     """Switch off what failed, if that is wanted: nothing old may boot unnoticed."""
     node = course.node or {}
+    if course.instead is not None:
+        return _as_before(course)
     if options.on_failure == "leave" or not course.asked:
         return END
     if course.state in ("cleaning", "clean wait"):
@@ -486,6 +502,13 @@ def _after_failure(course: Course, options: Options, now: float) -> Action:
     shown = f"power off {course.wanted.name}"
     request = Request("PUT", f"{course.path}/states/power", {"target": "power off"}, shown)
     return Action("ask", "power off", (request,), "", ("power off",))
+
+
+def _as_before(course: Course) -> Action:
+    """Ironic has refused a rebuild: the node says again what it runs, so that the next run begins it anew."""
+    before, course.instead = course.instead, None
+    patch = [{"op": "add", "path": "/instance_info", "value": before}]
+    return Action("ask", "rebuild", (Request("PATCH", course.path, patch, f"{course.wanted.name} as it was"),))
 
 
 # ---- one ramdisk for inspection, cleaning and deployment (``fast_track`` of Ironic)
@@ -574,15 +597,20 @@ def _guard(course: Course) -> Action | None:
 
 
 def _kept(course: Course) -> Action | None:
-    """No disk is cleaned in place of one that is to survive."""
-    instance, node = course.wanted.instance, course.node or {}
-    if instance is None or not instance.preserve:
+    """No disk is cleaned in place of one that is to survive. Where only its name is said, Ironic's hints count."""
+    node, wanted = course.node or {}, course.wanted
+    hints = _preserve(wanted)
+    if wanted.declared is None and wanted.instance is None:
+        hints = list((node.get("properties") or {}).get("skip_block_devices") or ())
+    hints = [hint for hint in hints if "volume_name" not in hint]  # a RAID volume, by a name that only the agent knows
+    if not hints:
         return None
     if not course.looked and (course.inspected or node.get("inspection_finished_at")):
         return _look(course)
-    text = disks.kept(instance, course.inventory).text
+    text = disks.kept(hints, course.inventory).text
     if text:
-        return course.fail("guard", text, "correct preserve; nothing was cleaned")
+        remedy = "correct preserve, and remove by hand what is wrong in properties.skip_block_devices of the node"
+        return course.fail("guard", text, f"{remedy}; nothing was cleaned")
     return None
 
 
@@ -627,11 +655,13 @@ def _ask(course: Course, options: Options, verb: str) -> Action:
     patch = _fast(course, options, verb)
     body: dict[str, Any] = {"target": verb}
     if verb in ("provide", "active", "rebuild", "deleted") and instance is not None and instance.preserve:
-        kept = disks.skip_block_devices(instance, node.get("properties"))
+        kept = disks.skip_block_devices(instance.preserve, node.get("properties"))
         if kept != list((node.get("properties") or {}).get("skip_block_devices") or ()):
             patch.append({"op": "add", "path": "/properties/skip_block_devices", "value": kept})
     if verb in ("active", "rebuild", "adopt") and instance is not None:
         patch.append({"op": "add", "path": "/instance_info", "value": instance_info(name, instance)})
+        if verb == "rebuild":
+            course.instead = {k: v for k, v in (node.get("instance_info") or {}).items() if v != MASKED}
         if instance.config_drive is not None and verb != "adopt":
             body["configdrive"] = instance.config_drive
     if verb == "adopt" and instance is None and not (node.get("instance_info") or {}).get("image_source"):

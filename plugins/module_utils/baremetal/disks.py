@@ -242,10 +242,10 @@ def _without_inventory(instance: Instance, root: Hint) -> Verdict:
     return Verdict(not problems, None, problems)
 
 
-def _preserved(instance: Instance, disks: Sequence[Disk], problems: list[str]) -> dict[int, str]:
+def _preserved(preserve: Sequence[Hint], disks: Sequence[Disk], problems: list[str]) -> dict[int, str]:
     """The disks to preserve, by their identity, with the hint of each."""
     kept: dict[int, str] = {}
-    for index, hint in enumerate(instance.preserve):
+    for index, hint in enumerate(preserve):
         what = f"preserve[{index}]"
         disk = _chosen(what, hint, disks, problems)
         if disk is not None and id(disk) in kept:
@@ -255,15 +255,15 @@ def _preserved(instance: Instance, disks: Sequence[Disk], problems: list[str]) -
     return kept
 
 
-def kept(instance: Instance, inventory: Mapping[str, Any] | None) -> Verdict:
+def kept(preserve: Sequence[Hint], inventory: Mapping[str, Any] | None) -> Verdict:
     """Whether cleaning leaves alone what it has to. Without an inventory only what is wrong with the hints is told."""
     problems: list[str] = []
     if inventory is None or not isinstance(inventory.get("disks"), Sequence):
-        for index, hint in enumerate(instance.preserve):
+        for index, hint in enumerate(preserve):
             problems += [f"preserve[{index}]: {text}" for text in mistakes(hint)]
         return Verdict(not problems, None, problems)
     disks: list[Disk] = list(inventory["disks"])
-    names = _preserved(instance, disks, problems)
+    names = _preserved(preserve, disks, problems)
     lines = [line(disk) + (f" (kept by {names[id(disk)]})" if id(disk) in names else "") for disk in disks]
     return Verdict(not problems, None, problems, lines)
 
@@ -282,7 +282,7 @@ def check(instance: Instance, inventory: Mapping[str, Any] | None, properties: M
         return _without_inventory(instance, root)
     disks: list[Disk] = list(inventory["disks"])
     problems: list[str] = []
-    kept = _preserved(instance, disks, problems)
+    kept = _preserved(instance.preserve, disks, problems)
     for index, hint in enumerate(known.get("skip_block_devices") or ()):
         what = f"skip_block_devices[{index}] of the node's properties"
         if isinstance(hint, Mapping) and "volume_name" in hint:
@@ -321,11 +321,11 @@ def _only(disks: Sequence[Disk], kept: Mapping[int, str], problems: list[str]) -
     return None
 
 
-def skip_block_devices(instance: Instance, properties: Mapping[str, Any] | None) -> list[Any]:
+def skip_block_devices(preserve: Sequence[Hint], properties: Mapping[str, Any] | None) -> list[Any]:
     """What ``properties.skip_block_devices`` of the node has to be, so that cleaning and the agent leave disks alone.
 
     What is in there stays: a disk is given up by hand only.
     """
     there = list((properties or {}).get("skip_block_devices") or ())
     have = {json.dumps(hint, sort_keys=True) for hint in there}
-    return there + [dict(hint) for hint in instance.preserve if json.dumps(dict(hint), sort_keys=True) not in have]
+    return there + [dict(hint) for hint in preserve if json.dumps(dict(hint), sort_keys=True) not in have]

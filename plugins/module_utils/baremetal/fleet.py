@@ -420,6 +420,9 @@ class Fleet:
         self.queue.clear()
 
     def _hopeless(self) -> bool:
+        """Whether a number or a percentage that somebody has set is out of reach. "all" judges at the end."""
+        if self.success == "all":
+            return False
         counted = [entry for entry in self.entries if not entry.course.excused]
         failed = sum(entry.course.failed for entry in counted)
         return len(counted) - failed < required(self.success, len(counted))
@@ -601,8 +604,9 @@ class Fleet:
     def _refused(self, entry: Entry, action: Action, text: str, before: str) -> None:
         """Ironic does not do it."""
         entry.action, entry.doubtful, entry.again, entry.trouble = None, False, 0.0, None
-        if entry.course.failed:  # it cannot be switched off either
-            entry.course.note(f"could not be switched off: {text}")
+        if entry.course.failed:  # it cannot be put right either
+            what = "be switched off" if action.stage == "power off" else "be told to say again what it runs"
+            entry.course.note(f"could not {what}: {text}")
             self._end(entry)
             return
         cause, remedy = words.explain(action.stage, text)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.states import OCCUPIED, transitional
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud import schema
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.definition import MAC, Cloud, Machine, Node
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import did_you_mean
@@ -210,6 +211,10 @@ def losses(
         name, node = machine["name"], by_name.get(machine["name"])
         if name not in chosen or node is None:
             continue
+        if node.get("allocation_uuid"):
+            found.append(
+                f"{name}: was given to a name of `allocations`: take it from there first, and release it (allocate.yml)"
+            )
         kept = (node.get("properties") or {}).get("skip_block_devices") or []
         unknown = [hint for hint in machine["instance"]["preserve"] if dict(hint) not in kept]
         if unknown:
@@ -222,6 +227,25 @@ def losses(
                 f"{name}: does not say what it runs, and may still run services of the cloud: bring it back, "
                 "or, if it is dead, -e ozone_dead=true"
             )
+    return found
+
+
+def untouched(
+    known: Iterable[Mapping[str, Any]], names: Iterable[str], nodes: Iterable[Mapping[str, Any]]
+) -> list[tuple[str, str, str]]:
+    """The machines among ``names`` that Ironic has given no system, so that nothing of the cloud can run there: name,
+    address, and what Ironic says of it. One that is switched off, and one that Ironic works on, is left out.
+    """
+    by_name = {node.get("name"): node for node in nodes}
+    chosen, found = set(names), []
+    for machine in known:
+        node = by_name.get(machine["name"])
+        if machine["name"] not in chosen or (node or {}).get("power_state") == "power off":
+            continue
+        state = str((node or {}).get("provision_state") or "")
+        if node is None or not (state in OCCUPIED or transitional(state)):
+            said = f"for Ironic it is {state!r}" if node is not None else "Ironic does not know the machine"
+            found.append((str(machine["name"]), str(machine["address"]), said))
     return found
 
 
@@ -273,6 +297,8 @@ def _shortcomings(machine: Mapping[str, Any], node: Mapping[str, Any] | None) ->
         said.append(f"is in maintenance: {node.get('maintenance_reason') or 'nobody said why'}")
     if machine["provisioned"] and state != "active":
         said.append(f"is {state!r} and not active: {error or 'provision it (provision.yml)'}")
+    elif not machine["provisioned"] and node.get("allocation_uuid"):
+        return said  # whoever has it does with it what he wants
     elif not machine["provisioned"] and state == "active":
         said.append("still has its system, although it has left the cloud: take it off (unprovision.yml)")
     elif state.endswith("failed") or state == "error":

@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 from simulator import Clock, Ironic, Workers, disk
 
 from ansible_collections.ozone.openstack.plugins.module_utils.baremetal import course, states
-from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.course import DIGEST, LIMITS, Options
+from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.course import (
+    DIGEST,
+    LIMITS,
+    MASKED,
+    Action,
+    Options,
+)
 from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.fleet import (
     Fleet,
     RealClock,
@@ -1081,3 +1087,84 @@ def test_a_run_with_threads_and_the_real_clock() -> None:
     ironic.add("bm1", "manageable")
     report = Fleet(ironic, [Wanted("bm0"), Wanted("bm1")], Options("manageable", withdraw=True)).run()
     assert statuses(report) == ["changed", "unchanged"]
+
+
+def test_a_rebuild_that_is_refused_is_begun_anew(lab: Lab) -> None:
+    """What a node says that it runs is true also after a refusal."""
+    before = {DIGEST: "old", "image_source": "https://198.18.32.2:8089/old.raw", "configdrive": MASKED}
+    lab.ironic.add("bm0", "active", inspection_finished_at="then", power_state="power on", instance_info=dict(before))
+    lab.ironic.inventories["bm0"] = {"disks": [disk(0)]}
+    lab.ironic.fault("bm0", "rebuild", refuse=(400, "Validation of image href https://x failed, reason: 404"), times=1)
+    report = lab.run("rebuilt", [Wanted("bm0", instance=INSTANCE)])
+    assert statuses(report) == ["failed"]
+    assert "404" in report.outcomes[0].cause
+    assert lab.ironic.of("bm0")["instance_info"] == {key: before[key] for key in (DIGEST, "image_source")}
+    assert statuses(lab.run("rebuilt", [Wanted("bm0", instance=INSTANCE)])) == ["changed"]
+    assert lab.ironic.of("bm0")["instance_info"][DIGEST] != "old"
+    assert statuses(lab.run("rebuilt", [Wanted("bm0", instance=INSTANCE)])) == ["unchanged"]
+
+
+def test_a_rebuild_that_is_refused_while_the_node_is_locked(lab: Lab) -> None:
+    lab.ironic.add(
+        "bm0", "active", inspection_finished_at="then", power_state="power on", instance_info={DIGEST: "old"}
+    )
+    lab.ironic.inventories["bm0"] = {"disks": [disk(0)]}
+    lab.ironic.fault("bm0", "rebuild", locked=10**6)
+    assert statuses(lab.run("rebuilt", [Wanted("bm0", instance=INSTANCE)])) == ["failed"]
+    lab.ironic.faults.clear()
+    assert statuses(lab.run("rebuilt", [Wanted("bm0", instance=INSTANCE)])) == ["changed"]
+
+
+def test_what_cannot_be_put_right_is_told(lab: Lab) -> None:
+    lab.ironic.add(
+        "bm0", "active", inspection_finished_at="then", power_state="power on", instance_info={DIGEST: "old"}
+    )
+    lab.ironic.inventories["bm0"] = {"disks": [disk(0)]}
+    lab.ironic.fault("bm0", "rebuild", refuse=(400, "no"), times=1)
+    fleet = lab.fleet("rebuilt", [Wanted("bm0", instance=INSTANCE)])
+    fleet.entries[0].course.failed = True
+    fleet._refused(fleet.entries[0], Action("ask", "rebuild"), "locked", "")
+    assert fleet.entries[0].course.outcome.notes == ["could not be told to say again what it runs: locked"]
+
+
+def test_a_maintenance_that_was_there_before_is_no_failure_of_this_run(lab: Lab) -> None:
+    """The password of its BMC is mended: that is what brings it out of there."""
+    lab.ironic.add("bm0", "active", maintenance=True, fault="power failure", maintenance_reason="login refused")
+    report = lab.run("manageable", [Wanted("bm0", declared("bm0"))])
+    assert statuses(report) == ["changed"]
+    assert "is in maintenance: login refused" in report.outcomes[0].notes
+    assert statuses(lab.run("manageable", [Wanted("bm0", declared("bm0"))])) == ["unchanged"]
+
+
+def test_one_that_cannot_even_begin_keeps_no_other_from_it(lab: Lab) -> None:
+    for name, state in (("bm0", "clean hold"), ("bm1", "available"), ("bm2", "manageable")):
+        lab.ironic.add(name, state, inspection_finished_at="then")
+        lab.ironic.inventories[name] = {"disks": [disk(0)]}
+    report = lab.run("active", [Wanted(f"bm{number}", instance=INSTANCE) for number in range(3)])
+    assert statuses(report) == ["failed", "changed", "changed"]
+    assert not report.ok
+
+
+@pytest.mark.parametrize("target", ["available", "undeployed"])
+def test_no_disk_is_cleaned_when_the_one_to_preserve_is_not_there(lab: Lab, target: Any) -> None:
+    """Neither where cloud.yml says so of a machine without an instance, nor where only Ironic knows."""
+    hints = [{"serial": "TYPO"}, {"volume_name": "data"}]
+    if target == "available":
+        lab.ironic.add("bm0", "manageable", inspection_finished_at="then")
+        wanted = Wanted("bm0", declared("bm0", properties={"skip_block_devices": hints}))
+    else:
+        lab.ironic.add("bm0", "active", inspection_finished_at="then", properties={"skip_block_devices": hints})
+        wanted = Wanted("bm0")
+    lab.ironic.inventories["bm0"] = {"disks": [disk(0), disk(9)]}
+    report = lab.run(target, [wanted])
+    assert statuses(report) == ["failed"]
+    assert "preserve[0] (serial: TYPO) fits none of the disks" in report.outcomes[0].cause
+    assert "skip_block_devices" in report.outcomes[0].remedy
+    assert lab.ironic.state("bm0") in ("manageable", "active")
+
+
+def test_a_disk_is_given_up_by_hand_only(lab: Lab) -> None:
+    two = [{"serial": "A"}, {"serial": "B"}]
+    lab.ironic.add("bm0", "active", properties={"skip_block_devices": list(two)})
+    lab.run("manageable", [Wanted("bm0", declared("bm0", properties={"skip_block_devices": [{"serial": "A"}]}))])
+    assert lab.ironic.of("bm0")["properties"]["skip_block_devices"] == two

@@ -216,6 +216,6 @@ def test_never_inspected() -> None:
 def test_skip_block_devices() -> None:
     one, two = {"serial": "Z1"}, {"wwn": "0x5", "model": "a"}
     there = [{"volume_name": "data"}, {"model": "a", "wwn": "0x5"}]
-    assert disks.skip_block_devices(instance(None, one, two), {"skip_block_devices": there}) == [*there, one]
-    assert disks.skip_block_devices(instance(), None) == []
-    assert disks.skip_block_devices(instance(None, one), {}) == [one]
+    assert disks.skip_block_devices([one, two], {"skip_block_devices": there}) == [*there, one]
+    assert disks.skip_block_devices([], None) == []
+    assert disks.skip_block_devices([one], {}) == [one]

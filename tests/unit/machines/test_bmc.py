@@ -15,7 +15,13 @@ from typing import Any
 import pytest
 
 from ansible_collections.ozone.openstack.plugins.module_utils import bmc
-from ansible_collections.ozone.openstack.plugins.module_utils.cloud.machines import bmcs, shortcomings, unused_images
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.machines import (
+    bmcs,
+    losses,
+    shortcomings,
+    untouched,
+    unused_images,
+)
 
 ADDRESS = "https://198.18.32.1:8000"
 
@@ -180,3 +186,32 @@ def test_images_that_nobody_needs() -> None:
     assert unused_images(stored, [now], nodes) == [old, f"{old}.sha256"]
     assert unused_images(stored, [now], []) == [old, f"{old}.sha256", used, f"{used}.sha256"]
     assert unused_images([now], [now], nodes) == []
+
+
+@pytest.mark.parametrize(
+    ("node", "said"),
+    [
+        (None, "Ironic does not know the machine"),
+        ({"provision_state": "enroll", "power_state": None}, "for Ironic it is 'enroll'"),
+        ({"provision_state": "available", "power_state": "power on"}, "for Ironic it is 'available'"),
+        ({"provision_state": "available", "power_state": "power off"}, ""),
+        ({"provision_state": "active", "power_state": "power on"}, ""),
+        ({"provision_state": "inspect wait", "power_state": "power on"}, ""),
+        ({"provision_state": "deploying", "power_state": "power on"}, ""),
+    ],
+)
+def test_machines_that_ironic_has_given_no_system(node: dict[str, Any] | None, said: str) -> None:
+    known = [{"name": "bm1", "address": "198.18.32.11"}, {"name": "bm2", "address": "198.18.32.12"}]
+    nodes = [] if node is None else [{"name": "bm1", **node}]
+    assert untouched(known, ["bm1"], nodes) == ([("bm1", "198.18.32.11", said)] if said else [])
+
+
+def test_what_was_allocated_is_nothing_that_left_the_cloud() -> None:
+    given = node(allocation_uuid="u")
+    looks = [{"name": "bm1", "trouble": ""}]
+    assert shortcomings([machine(provisioned=False)], [given], looks) == []
+    lost = machine(provisioned=False)
+    lost["instance"] = {"preserve": []}
+    lost["node"]["automated_clean"] = True
+    (line,) = losses([lost], ["bm1"], [given], [])
+    assert line.startswith("bm1: was given to a name of `allocations`")

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -243,3 +246,38 @@ def test_filters(playbook: Playbook, variables: dict[str, Any]) -> None:
     assert "bm1 bm2" in said, said
     assert "bm1: Ironic does not know it: enrol it" in said
     assert "does not answer: [Errno 111] Connection refused" in said
+
+
+@pytest.mark.parametrize("greeting", [b"SSH-2.0-OpenSSH_10.0\r\n", b"220 mail\r\n"])
+def test_a_machine_that_runs_without_ironic(
+    playbook: Playbook, variables: dict[str, Any], tmp_path: Path, greeting: bytes
+) -> None:
+    """Only who greets as an SSH server does is one; only machines without a system from Ironic are asked."""
+    play = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ozone.openstack.machine_strangers:
+        machines: "{{ ozone_machines }}"
+        names: [bm1, bm2]
+        nodes: [{name: bm2, provision_state: active}]
+        port: "{{ port }}"
+      register: looked
+    - ansible.builtin.debug:
+        msg: "{{ looked.strangers }}"
+"""
+
+    def greet(server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            connection = server.accept()[0]
+            connection.sendall(greeting)
+            connection.recv(1)
+
+    for one in variables["ozone_machines"]:
+        one["address"] = "127.0.0.1"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=greet, args=(server,), daemon=True).start()
+        said = playbook(play, **variables, port=server.getsockname()[1])
+    words = "bm1: a system answers over SSH at 127.0.0.1, and Ironic does not know the machine"
+    assert (words in said) is greeting.startswith(b"SSH-"), said
+    assert "bm2: a system" not in said
