@@ -113,6 +113,10 @@ test-baremetal: dev debian-baremetal root ## Deploy emulated machines by their B
 	@$(PYTHON) requirements/setup.py bmc
 	@$(check) python -m pytest tests/baremetal $(ARGS)
 
+test-chain: dev debian-baremetal root ## Let a machine without a system become a compute node of a cloud, and leave again
+	@$(PYTHON) requirements/setup.py bmc
+	@$(check) python -m pytest tests/chain -v -s $(ARGS)
+
 demo-dead-nic: dev debian-machines root ## Watch what a dead NIC does to a node, and a change that cuts it off
 	@$(check) python tests/lab/demo_dead_nic.py
 
@@ -135,7 +139,7 @@ changelog: dev ## Turn changelogs/fragments into the changelog of the version in
 
 .PHONY: secret enrol inspect provision rebuild unprovision allocate
 .PHONY: cloud undercloud cloud-down plan network deploy validate smoke rollback lab images credentials setup debian debian-machines \
-	debian-baremetal locks dev lint unit structure molecule e2e faults test-fleet test-network test-baremetal demo-dead-nic test bench docs docs-check changelog root
+	debian-baremetal locks dev lint unit structure molecule e2e faults test-fleet test-network test-baremetal test-chain demo-dead-nic test bench docs docs-check changelog root
 
 root:
 	@[ "$$(id -u)" = 0 ] || { echo "This target makes networks, mounts and containers: run it as root (sudo make ...)." >&2; exit 1; }

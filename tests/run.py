@@ -62,6 +62,7 @@ TIERS = [
     Tier("faults", [*PYTEST, "tests/faults"], 1800),
     Tier("network", [*PYTEST, "tests/network", *TWO], 2700),
     Tier("baremetal", [*PYTEST, "tests/baremetal"], 2700),
+    Tier("chain", [*PYTEST, "tests/chain"], 3600),
 ]
 DEFAULT = ["lint", "docs", "structure", "unit", "conformance", "molecule", "e2e", "faults"]
 

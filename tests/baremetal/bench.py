@@ -75,9 +75,9 @@ def declare(cloud: Plain) -> None:
         # Two disks, one of which must survive everything: deployment, cleaning, rebuild.
         "bm1": node(
             1, root_device={"serial": "bm1-system"}, preserve=[{"serial": "bm1-data"}], automated_clean=True,
-            expected={"cpus": 1, "disks": [{"serial": "bm1-data"}]},
+            expected={"cpus": 2, "disks": [{"serial": "bm1-data"}]},
         ),
-        "bm2": node(2, expected={"cpus": 4}),  # it has one
+        "bm2": node(2, expected={"cpus": 4}),  # it has two
         "bm3": node(3),
         DEAD: node(4),
         SPOILT: node(5, image="spoilt", root_device={"serial": f"{SPOILT}-system"}),

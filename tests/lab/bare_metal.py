@@ -81,12 +81,11 @@ namespaces = []
 stdio_handler = "file"
 """
 
-#: cx16 is off because QEMU 7.2 gets cmpxchg16b wrong now and then. A NIC has no ROM and is not in the boot order: no
-#: firmware of these machines ever asks the network.
+#: A NIC has no ROM and is not in the boot order: no firmware of these machines ever asks the network.
 DOMAIN = """\
 <domain type='qemu'>
   <name>{name}</name><uuid>{system}</uuid>
-  <memory unit='MiB'>{memory}</memory><vcpu>1</vcpu>
+  <memory unit='MiB'>{memory}</memory><vcpu>2</vcpu>
   <os>
     <type arch='x86_64' machine='q35'>hvm</type>
     <loader readonly='yes' type='pflash'>{firmware}</loader>
@@ -94,7 +93,7 @@ DOMAIN = """\
   </os>
   <features><acpi/><apic/></features>
   <cpu mode='custom' match='exact' check='none'>
-    <model fallback='allow'>qemu64</model><feature policy='disable' name='cx16'/>
+    <model fallback='allow'>qemu64</model>{without}
   </cpu>
   <clock offset='utc'/>
   <on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot><on_crash>destroy</on_crash>
@@ -109,6 +108,9 @@ DOMAIN = """\
   </devices>
 </domain>
 """
+
+#: QEMU 7.2 gets cmpxchg16b wrong now and then: kernels crash in their allocators.
+WITHOUT_CX16 = "<feature policy='disable' name='cx16'/>"
 
 DISK = """\
     <disk type='file' device='disk'>
@@ -134,7 +136,11 @@ class Disk:
 
 @dataclass(frozen=True)
 class Spec:
-    """A machine. ``system`` is a UUID. ``linked``: whether its cables are plugged in."""
+    """A machine. ``system`` is a UUID. ``linked``: whether its cables are plugged in.
+
+    ``elsewhere``: the bridge of a NIC, by MAC, where that is another one than that of the lab. ``cx16``: its processor
+    has cmpxchg16b, without which HAProxy and QEMU do not run; start its kernels with ``clearcpuid=cx16``.
+    """
 
     name: str
     system: str
@@ -143,6 +149,8 @@ class Spec:
     disks: Sequence[Disk] = ()
     linked: bool = True
     memory_mb: int = MEMORY_MB
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    cx16: bool = False
 
 
 def specs(cloud: Mapping[str, Any]) -> list[Spec]:
@@ -169,8 +177,10 @@ def domain(spec: Spec, bridge: str, directory: Path) -> str:
     state = "up" if spec.linked else "down"
     return DOMAIN.format(
         name=spec.name, system=spec.system, memory=spec.memory_mb, firmware=FIRMWARE, variables=FIRMWARE_VARIABLES,
-        directory=directory, disks="\n".join(disks),
-        nics="\n".join(NIC.format(mac=mac, bridge=bridge, state=state) for mac in spec.macs),
+        directory=directory, disks="\n".join(disks), without="" if spec.cx16 else WITHOUT_CX16,
+        nics="\n".join(
+            NIC.format(mac=mac, bridge=spec.elsewhere.get(mac, bridge), state=state) for mac in spec.macs
+        ),
     )  # fmt: skip
 
 

@@ -115,6 +115,10 @@ systemctl --quiet set-default multi-user.target
 systemctl --quiet mask sshd-keygen.service
 # A login of root would wait for a service manager that nothing uses.
 systemctl --quiet mask user@0.service
+# Words of the kernel's command line must not become a network, and SSH listens on no socket of a hypervisor.
+systemctl --quiet mask systemd-network-generator.service
+mkdir -p /etc/systemd/system-generators
+ln -s /dev/null /etc/systemd/system-generators/systemd-ssh-generator
 usermod -p '*' root
 mkdir /dev/shm
 python3 -m compileall -q --invalidation-mode unchecked-hash /{LIBRARY}
