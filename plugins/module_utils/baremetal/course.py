@@ -137,8 +137,8 @@ def digest(instance: Instance) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def instance_info(name: str, instance: Instance) -> dict[str, Any]:
-    """``instance_info`` of a node that is to run an instance."""
+def instance_info(name: str, instance: Instance, root: disks.Hint) -> dict[str, Any]:
+    """``instance_info`` of a node that is to run an instance. ``root``: the disk, where nothing else says which."""
     image = instance.image
     info: dict[str, Any] = {
         "display_name": name,
@@ -149,8 +149,8 @@ def instance_info(name: str, instance: Instance) -> dict[str, Any]:
         "image_type": "whole-disk-image",
         DIGEST: digest(instance),
     }
-    if instance.root_device:
-        info["root_device"] = dict(instance.root_device)
+    if instance.root_device or root:
+        info["root_device"] = dict(instance.root_device or root)
     if instance.capabilities:
         info["capabilities"] = dict(instance.capabilities)
     if instance.traits:
@@ -217,6 +217,7 @@ class Course:
     off_since: float | None = None  # when power off was asked for
     failed: bool = False
     excused: bool = False  # in maintenance: it does not count
+    pinned: disks.Hint = field(default_factory=dict)  # the only disk that may be written
     maintained: bool = False  # in maintenance since before this run
     instead: dict[str, Any] | None = None  # what instance_info was before a rebuild that Ironic has not taken yet
 
@@ -593,6 +594,8 @@ def _guard(course: Course) -> Action | None:
     verdict = disks.check(instance, course.inventory, node.get("properties"))
     if not verdict.ok:
         return course.fail("guard", verdict.text, "correct root_device or preserve; nothing was written")
+    if not (node.get("properties") or {}).get("root_device"):
+        course.pinned = disks.pin(verdict.root, course.inventory)
     return None
 
 
@@ -659,7 +662,7 @@ def _ask(course: Course, options: Options, verb: str) -> Action:
         if kept != list((node.get("properties") or {}).get("skip_block_devices") or ()):
             patch.append({"op": "add", "path": "/properties/skip_block_devices", "value": kept})
     if verb in ("active", "rebuild", "adopt") and instance is not None:
-        patch.append({"op": "add", "path": "/instance_info", "value": instance_info(name, instance)})
+        patch.append({"op": "add", "path": "/instance_info", "value": instance_info(name, instance, course.pinned)})
         if verb == "rebuild":
             course.instead = {k: v for k, v in (node.get("instance_info") or {}).items() if v != MASKED}
         if instance.config_drive is not None and verb != "adopt":

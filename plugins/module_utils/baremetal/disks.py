@@ -321,6 +321,20 @@ def _only(disks: Sequence[Disk], kept: Mapping[int, str], problems: list[str]) -
     return None
 
 
+def pin(root: Disk | None, inventory: Mapping[str, Any] | None) -> Hint:
+    """A hint that means the disk which was found to be the one, and no other; empty where there is none.
+
+    Without a hint Ironic's agent takes the smallest disk it then finds, which may be one that was added since the
+    inspection (``get_os_install_device`` in ironic-python-agent).
+    """
+    disks: Sequence[Disk] = (inventory or {}).get("disks") or ()
+    for name in UNIQUE if root is not None else ():
+        hint = {name: (root or {}).get(name)}
+        if hint[name] and not mistakes(hint) and sum(matches(hint, disk) for disk in disks) == 1:
+            return hint
+    return {}
+
+
 def skip_block_devices(preserve: Sequence[Hint], properties: Mapping[str, Any] | None) -> list[Any]:
     """What ``properties.skip_block_devices`` of the node has to be, so that cleaning and the agent leave disks alone.
 

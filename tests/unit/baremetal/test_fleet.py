@@ -1168,3 +1168,20 @@ def test_a_disk_is_given_up_by_hand_only(lab: Lab) -> None:
     lab.ironic.add("bm0", "active", properties={"skip_block_devices": list(two)})
     lab.run("manageable", [Wanted("bm0", declared("bm0", properties={"skip_block_devices": [{"serial": "A"}]}))])
     assert lab.ironic.of("bm0")["properties"]["skip_block_devices"] == two
+
+
+@pytest.mark.parametrize("verb", ["active", "rebuilt"])
+def test_the_only_disk_is_named_to_the_agent(lab: Lab, verb: Any) -> None:
+    """A second, smaller one may have been added since the inspection."""
+    lab.ironic.add("bm0", "available" if verb == "active" else "active", inspection_finished_at="then")
+    lab.ironic.inventories["bm0"] = {"disks": [disk(0)]}
+    assert statuses(lab.run(verb, [Wanted("bm0", instance=BLIND)])) == ["changed"]
+    assert lab.ironic.of("bm0")["instance_info"]["root_device"] == {"serial": "S0"}
+    assert statuses(lab.run("active", [Wanted("bm0", instance=BLIND)])) == ["unchanged"]
+
+
+def test_what_the_operator_says_of_the_root_device_is_not_said_twice(lab: Lab) -> None:
+    lab.ironic.add("bm0", "available", inspection_finished_at="then", properties={"root_device": {"size": ">= 4"}})
+    lab.ironic.inventories["bm0"] = {"disks": [disk(0)]}
+    lab.run("active", [Wanted("bm0", instance=BLIND)])
+    assert "root_device" not in lab.ironic.of("bm0")["instance_info"]

@@ -219,3 +219,11 @@ def test_skip_block_devices() -> None:
     assert disks.skip_block_devices([one, two], {"skip_block_devices": there}) == [*there, one]
     assert disks.skip_block_devices([], None) == []
     assert disks.skip_block_devices([one], {}) == [one]
+
+
+def test_pin() -> None:
+    one = {"name": "/dev/sda", "serial": "Z1", "wwn": "0x5"}
+    assert disks.pin(one, {"disks": [one]}) == {"serial": "Z1"}
+    assert disks.pin(one, {"disks": [one, {"serial": "Z1", "wwn": "0x6"}]}) == {"wwn": "0x5"}, "one serial for all"
+    assert disks.pin({"name": "/dev/vda"}, {"disks": [{"name": "/dev/vda"}]}) == {}
+    assert disks.pin(None, None) == {}
