@@ -64,7 +64,7 @@ def test_inspection_finds_what_there_is(bench: Bench) -> None:
     with bench.timed("inspect four"):
         result = bench.run("inspect", *GOOD, SPOILT)
     assert result.code == 0
-    assert "bm2: differs from what is expected: it has 1 CPUs, and 4 are expected" in result.output
+    assert "bm2: differs from what is expected: it has 2 CPUs, and 4 are expected" in result.output
     assert "bm1: differs" not in result.output
     assert bench.state("bm1") == ("manageable", "power off")
     assert all(not bench[name].power() for name in ALL)
