@@ -87,6 +87,7 @@ options:
     description:
       - When the run is a success. V(all), a share such as V(90%), or a number of nodes.
       - When a share or a number cannot be reached any more, no further node is begun; those under way are waited for.
+        So it is with V(all) for O(target=undeployed) and O(target=removed); other targets are tried for every node.
     type: str
     default: all
   on_failure:

@@ -420,8 +420,12 @@ class Fleet:
         self.queue.clear()
 
     def _hopeless(self) -> bool:
-        """Whether a number or a percentage that somebody has set is out of reach. "all" judges at the end."""
-        if self.success == "all":
+        """Whether the share or the number that somebody has set is out of reach.
+
+        "all" is judged at the end: one bad node is not to spoil the others. But nothing is wiped when one of those that
+        are to be wiped must not be.
+        """
+        if self.success == "all" and self.options.target not in ("undeployed", "removed"):
             return False
         counted = [entry for entry in self.entries if not entry.course.excused]
         failed = sum(entry.course.failed for entry in counted)
