@@ -24,13 +24,31 @@ _STARTING = re.compile(r"^Starting \S+\.service")
 _STARTED = re.compile(r"^(Starting|Started|Stopping|Stopped) \S+\.service")
 
 
+#: The first line of a traceback, and the last one of that of a process which was ended from outside.
+_TRACEBACK, _INTERRUPTED = "Traceback (most recent call last):", re.compile(r"(^|\s)KeyboardInterrupt$")
+
+
+def _own(lines: Sequence[str]) -> list[str]:
+    """Without tracebacks that only say that a process was interrupted: where one worker of uWSGI cannot load its
+    application, the others are, and the last words are theirs.
+    """
+    kept: list[str] = []
+    for line in lines:
+        kept.append(line)
+        if _INTERRUPTED.search(line):
+            starts = [position for position, one in enumerate(kept) if one.endswith(_TRACEBACK)]
+            if starts:
+                del kept[starts[-1] :]
+    return kept or list(lines)
+
+
 def telling(lines: Sequence[str], limit: int = LINES) -> list[str]:
     """The last lines that say something, at most ``limit``.
 
     Of a unit that ends again and again the last start may be still under way and have said nothing yet: then the lines
     of the one before are given.
     """
-    kept = [line for line in lines if line.strip() and not NOISE.search(line)]
+    kept = _own([line for line in lines if line.strip() and not NOISE.search(line)])
     starts = [position for position, line in enumerate(kept) if _STARTING.match(line)]
     for start in reversed(starts):
         if any(not _STARTED.match(line) for line in kept[start:]):

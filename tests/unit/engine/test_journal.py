@@ -30,3 +30,20 @@ def test_the_last_lines_are_kept() -> None:
 
 def test_only_noise_is_nothing() -> None:
     assert telling([CRASH[0], CRASH[2], ""]) == []
+
+
+def test_the_cause_and_not_who_was_interrupted_because_of_it() -> None:
+    """Two workers of uWSGI: one cannot load its application, the other one is ended for that."""
+
+    def said(last: str) -> list[str]:
+        lines = ["Traceback (most recent call last):", '  File "x.py", line 1, in y', *["    more"] * 60, last, ""]
+        return [f"2026-11-21 22:16:12.445 2 ERROR keystone {line}".rstrip() for line in lines]
+
+    rest = ["*** no app loaded. GAME OVER ***"]
+    found = telling([*said("NoMatches: carrier-pigeon"), *said("KeyboardInterrupt"), *rest])
+    assert any("carrier-pigeon" in line for line in found)
+    assert not any("KeyboardInterrupt" in line for line in found)
+    assert found[-1] == rest[0]
+    alone = ["Traceback (most recent call last):", "KeyboardInterrupt"]
+    assert telling(alone) == alone, "better than nothing"
+    assert telling(["KeyboardInterrupt", "ended"]) == ["KeyboardInterrupt", "ended"]
