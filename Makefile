@@ -104,7 +104,7 @@ faults: dev root ## Break on purpose what breaks by itself
 	@$(check) python -m pytest tests/faults $(ARGS)
 
 test-fleet: dev ## Fleets of nodes on a real Ironic with fake hardware
-	@$(check) python -m pytest tests/fleet $(ARGS)
+	@$(check) python -m pytest tests/fleet -n 2 --dist worksteal $(ARGS)
 
 test-network: dev debian-machines root ## Break the network of emulated machines, and see them come back
 	@$(check) python -m pytest tests/network -v -n 2 --dist worksteal $(ARGS)

@@ -28,7 +28,7 @@ PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 #: What the packages that can cut a node off, or wipe one, promise of lines and branches.
 COVERAGE = ["--cov-branch", "--cov-report=", "--cov-fail-under=95"]
 PACKAGES = "plugins/module_utils"
-#: Two emulated machines at once, each in a network of its own.
+#: Two at once: emulated machines, each in a network of its own, or Ironics.
 TWO = ["-n", "2", "--dist", "worksteal"]
 GALAXY = ["ansible-galaxy", "collection", "build", "--force", "--output-path", "build"]
 
@@ -56,7 +56,7 @@ TIERS = [
     Tier("unit-network", [*PYTEST, "tests/unit/network", f"--cov={PACKAGES}/network", *COVERAGE], 900, "unit"),
     Tier("unit-baremetal", [*PYTEST, "tests/unit/baremetal", f"--cov={PACKAGES}/baremetal", *COVERAGE], 900, "unit"),
     Tier("conformance", [*PYTEST, "tests/conformance"], 600),
-    Tier("fleet", [*PYTEST, "tests/fleet"], 900),
+    Tier("fleet", [*PYTEST, "tests/fleet", *TWO], 900),
     Tier("molecule", ["molecule", "test", "--all", "--report", "--command-borders"], 1500),
     Tier("e2e", [*PYTEST, "tests/e2e"], 1800),
     Tier("faults", [*PYTEST, "tests/faults"], 1800),
