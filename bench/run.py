@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -24,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / ".ansible" / "collections"), str(ROOT / "tests" / "structure"), str(ROOT / "bench")]
+PATHS = (ROOT, ROOT / ".ansible" / "collections", ROOT / "tests" / "structure", ROOT / "bench")
+sys.path[:0] = [str(path) for path in PATHS]
 
 import fleet  # noqa: E402 - found on the path set above
 import kolla  # noqa: E402 - the same
@@ -32,6 +34,7 @@ import rules  # noqa: E402 - the same
 import yaml  # noqa: E402 - the same
 
 from ansible_collections.ozone.openstack.plugins.module_utils.paths import state_dir  # noqa: E402 - the same
+from tests.run import interruptible  # noqa: E402 - the same
 
 CLOUD_FILE = Path(os.environ.get("CLOUD_FILE", ROOT / "inventory" / "standalone" / "cloud.yml")).resolve()
 #: Three services that both deployers have.
@@ -202,6 +205,7 @@ def main(names: list[str]) -> int:
     unknown = sorted(set(names) - set(MEASUREMENTS))
     if unknown:
         sys.exit(f"no such measurement: {', '.join(unknown)}; there are: {', '.join(MEASUREMENTS)}")
+    interruptible(signal.default_int_handler, signal.default_int_handler)
     results: dict[str, Result] = {}
     for name in names or MEASUREMENTS:
         say(f"{name}: {MEASUREMENTS[name].__doc__}")

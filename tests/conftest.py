@@ -4,10 +4,16 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import sys
 from pathlib import Path
 
 from hypothesis import settings
+
+from tests.run import interruptible
+
+# Tests interrupt what they start, and are interrupted, also in the background.
+interruptible(signal.default_int_handler)
 
 # The same examples in every run; look for others with `--hypothesis-profile=default`.
 settings.register_profile("reproducible", derandomize=True, deadline=None, print_blob=True)

@@ -20,8 +20,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
@@ -65,6 +68,9 @@ TIERS = [
     Tier("chain", [*PYTEST, "tests/chain"], 3600),
 ]
 DEFAULT = ["lint", "docs", "structure", "unit", "conformance", "molecule", "e2e", "faults"]
+
+#: What a signal does.
+Handler = Callable[[int, FrameType | None], Any] | signal.Handlers
 
 #: The last line of pytest: "3 failed, 12 passed, 1 skipped in 4.21s", between equal signs or not.
 PYTEST_SUMMARY = re.compile(r"^=* ?(?P<counts>(?:\d+ \w+(?:, )?)+) in [\d.]+s(?: \([\d:]+\))? ?=*$")
@@ -118,6 +124,17 @@ def judge(code: int | None, counted: tuple[int, int] | None) -> tuple[int, int, 
     return passed, failed, ""
 
 
+def interruptible(interrupt: Handler, terminate: Handler = signal.SIG_DFL) -> None:
+    """Handle SIGINT and SIGTERM as given, whatever disposition and mask were inherited.
+
+    A shell without job control starts a background command with SIGINT ignored (POSIX, Shell Command Language, 2.11),
+    and exec(2) hands that on to each child: a tier that ignores the polite signal would be waited for in vain.
+    """
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, terminate)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
+
+
 def stop(process: subprocess.Popen[bytes]) -> None:
     """End a tier with all that it started: first politely, so that it can remove its nodes, then not."""
     for number, patience in ((signal.SIGINT, 60), (signal.SIGTERM, 20)):
@@ -139,6 +156,7 @@ def run(tier: Tier) -> Result:
         process = subprocess.Popen(
             tier.argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             start_new_session=True, env=os.environ | ({} if sys.stdout.isatty() else {"NO_COLOR": "1"}),
+            preexec_fn=lambda: interruptible(signal.SIG_DFL),
         )  # fmt: skip
     except FileNotFoundError:
         return Result(0, 1, 0.0, f"{tier.argv[0]} is not installed; run it by make")
@@ -188,6 +206,8 @@ def main(arguments: list[str]) -> int:
         for tier in TIERS:
             print(f"{tier.group or tier.name:<10} {tier.limit:>5} s  {' '.join(tier.argv)}")
         return 0
+    # An operator interrupts, a CI runner terminates: in both cases the tier removes its nodes first.
+    interruptible(signal.default_int_handler, signal.default_int_handler)
     results: dict[str, Result] = {}
     try:
         for tier in selected(arguments or DEFAULT):

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import subprocess
 import sys
+import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -82,32 +85,115 @@ def running(pid: int) -> bool:
     return True
 
 
-def test_what_hangs_is_ended_with_its_children(runner: ModuleType, tmp_path: Path) -> None:
-    mark = tmp_path / "child"
-    script = f"sleep 60 & echo $! > {mark}; wait"
+#: A tier that leaves a mark when it is asked politely; its child outlives it, as what a shell starts in the background.
+HANGS = "trap 'echo polite > asked; exit 0' INT; sleep 60 & echo $! > child; while :; do sleep 0.1; done"
+
+
+def ignored() -> None:
+    """As a shell without job control starts a background command."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def blocked() -> None:
+    """As a process inherits it from a thread that does not handle signals."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+
+
+def given() -> None:
+    """As a terminal starts it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+INHERITED = [given, ignored, blocked]
+
+
+def script(directory: Path, tiers: str) -> Path:
+    """The runner in a tree of its own, with other tiers."""
+    (directory / "tests").mkdir()
+    text = (ROOT / "tests" / "run.py").read_text()
+    begin, end = text.index("TIERS = ["), text.index("DEFAULT = [")
+    path = directory / "tests" / "run.py"
+    path.write_text(f"{text[:begin]}TIERS = [{tiers}]\n{text[end:]}")
+    return path
+
+
+@pytest.mark.parametrize("inherited", INHERITED)
+def test_what_hangs_is_ended_with_its_children(tmp_path: Path, inherited: Callable[[], None]) -> None:
+    path = script(tmp_path, f'Tier("hang", ["sh", "-c", {HANGS!r}], 1)')
     begin = time.monotonic()
-    result = runner.run(runner.Tier("hang", ["sh", "-c", script], 1))
-    assert (result.passed, result.failed, result.note) == (0, 1, "out of time")
-    assert time.monotonic() - begin < 20
-    assert not running(int(mark.read_text()))
+    done = subprocess.run(
+        [sys.executable, path, "hang"], capture_output=True, text=True, check=False, timeout=100, preexec_fn=inherited
+    )
+    assert time.monotonic() - begin < 15
+    assert "(out of time)" in done.stdout
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "0 passed, 1 failed")
+    assert (tmp_path / "asked").read_text() == "polite\n"
+    assert not running(int((tmp_path / "child").read_text()))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("inherited", INHERITED)
+def test_an_interrupted_run_ends_its_tier(tmp_path: Path, inherited: Callable[[], None], number: int) -> None:
+    path = script(tmp_path, f'Tier("hang", ["sh", "-c", {HANGS!r}], 60)')
+    process = subprocess.Popen(
+        [sys.executable, path, "hang"], stdout=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=inherited
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "child").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=15)
+    finally:
+        process.kill()
+    assert "interrupted" in out.splitlines()
+    assert (process.returncode, out.splitlines()[-1]) == (1, "0 passed, 1 failed")
+    assert (tmp_path / "asked").read_text() == "polite\n"
+    assert not running(int((tmp_path / "child").read_text()))
+
+
+def test_pytest_itself_can_be_interrupted_in_the_background(tmp_path: Path) -> None:
+    """Fixtures remove lab nodes: they have to run when the tests are interrupted, whatever was inherited."""
+    text = f"""
+        import sys, time
+        sys.path.insert(0, {str(ROOT)!r})
+        import pytest, tests.conftest
+        @pytest.fixture
+        def node():
+            open("up", "w").close()
+            yield
+            open("down", "w").close()
+        def test_slow(node):
+            time.sleep(60)
+    """
+    (tmp_path / "test_slow.py").write_text(textwrap.dedent(text))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_slow.py"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=ignored,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "up").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=15)
+    finally:
+        process.kill()
+    assert (tmp_path / "down").exists(), out
 
 
 def test_the_last_line_and_the_exit_code(tmp_path: Path) -> None:
-    (tmp_path / "tests").mkdir()
-    text = (ROOT / "tests" / "run.py").read_text()
-    begin, end = text.index("TIERS = ["), text.index("DEFAULT = [")
-    tiers = (
-        'TIERS = [Tier("good", ["echo", "2 passed in 0.1s"], 9), Tier("bad", ["sh", "-c", "exit 3"], 9),\n'
-        '         Tier("missing", ["no-such-program"], 9)]\n'
+    path = script(
+        tmp_path,
+        'Tier("good", ["echo", "2 passed in 0.1s"], 9), Tier("bad", ["sh", "-c", "exit 3"], 9), '
+        'Tier("missing", ["no-such-program"], 9)',
     )
-    script = tmp_path / "tests" / "run.py"
-    script.write_text(text[:begin] + tiers + text[end:])
     for names, code, last in (
         (["good"], 0, "2 passed, 0 failed"),
         (["good", "bad"], 1, "2 passed, 1 failed"),
         (["good", "missing"], 1, "2 passed, 1 failed"),
     ):
-        done = subprocess.run([sys.executable, script, *names], capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run([sys.executable, path, *names], capture_output=True, text=True, check=False, timeout=60)
         assert (done.returncode, done.stdout.splitlines()[-1]) == (code, last)
 
 
