@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ class Release:
         return self.directory / f"{image}.lock"
 
 
-_COMMON_KEYS = {"base", "python", "build", "ramdisk", "images"}
+_COMMON_KEYS = {"base", "python", "modules", "check", "build", "ramdisk", "images"}
 _RELEASE_KEYS = {"release", "title", "constraints", "suite", "python", "versions", "source", "images"}
 _IMAGE_KEYS = {"packages", "debian", "extract", "modules", "directories", "etc", "options", "check"}
 _PATTERNS = {"release": r"\d{4}\.\d", "suite": r"[a-z]+", "python": r"3\.\d+"}
@@ -114,6 +114,11 @@ class _Reader:
             raise self.fail(key, "must be a list of texts")
         return tuple(value)
 
+    def commands(self, value: Any, key: str) -> tuple[tuple[str, ...], ...]:
+        if not isinstance(value, list | None):
+            raise self.fail(key, "must be a list of commands, each a list of words")
+        return tuple(self.texts(command, key) for command in value or [])
+
     def load(self) -> dict[str, Any]:
         try:
             return self.mapping(yaml.safe_load(self.path.read_text(encoding="utf-8")), "the file")
@@ -142,9 +147,6 @@ def _image(reader: _Reader, name: str, data: Any) -> ImageSpec:
         like = reader.mapping(fields.get("like"), f"{at}.like")
         options[conf] = Options(namespaces, {group: reader.text(like[group], f"{at}.like.{group}") for group in like})
     extract = reader.mapping(values.get("extract"), f"{where}.extract")
-    check = values.get("check") or []
-    if not isinstance(check, list):
-        raise reader.fail(f"{where}.check", "must be a list of commands, each a list of words")
     return ImageSpec(
         name=name,
         packages=packages,
@@ -154,7 +156,7 @@ def _image(reader: _Reader, name: str, data: Any) -> ImageSpec:
         directories=reader.texts(values.get("directories"), f"{where}.directories"),
         etc=reader.texts(values.get("etc"), f"{where}.etc"),
         options=options,
-        check=tuple(reader.texts(command, f"{where}.check") for command in check),
+        check=reader.commands(values.get("check"), f"{where}.check"),
     )
 
 
@@ -180,6 +182,12 @@ def load_release(directory: Path, name: str) -> Release:
     for key, value in reader.mapping(own.get("images"), "images").items():
         base = common_reader.mapping(common["images"].get(key), f"images.{key}")
         images[key] = _image(reader, key, {**base, **reader.mapping(value, f"images.{key}", _IMAGE_KEYS)})
+    modules = common_reader.texts(common.get("modules"), "modules")
+    check = common_reader.commands(common.get("check"), "check")
+    images = {
+        key: replace(image, modules=(*modules, *image.modules), check=(*check, *image.check))
+        for key, image in images.items()
+    }
     fields = {key: reader.text(own.get(key), key, pattern) for key, pattern in _PATTERNS.items()}
     if fields["release"] != name:
         raise reader.fail("release", f"says {fields['release']}, but the directory is {name}")

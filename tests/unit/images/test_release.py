@@ -30,6 +30,32 @@ def test_a_release_may_differ_from_what_is_common(releases: Releases) -> None:
     assert spec.packages == ("keystone",)
 
 
+def test_what_every_image_has_comes_before_its_own(releases: Releases) -> None:
+    releases.common |= {"modules": ["systemd"], "check": [["python", "-c", "import systemd.journal"]]}
+    releases.own["images"] = {"nova": {"check": [["nova-manage", "--version"]]}}
+    images = releases.load().images
+    assert images["nova"].modules == ("systemd", "libvirt.py")
+    assert images["nova"].check == (("python", "-c", "import systemd.journal"), ("nova-manage", "--version"))
+    assert images["keystone"].modules == ("systemd",)
+
+
+@pytest.mark.parametrize("name", known_releases(DIRECTORY))
+def test_every_image_can_speak_to_the_journal(name: str) -> None:
+    """oslo.log's `use_journal` imports `systemd.journal`, and raises RuntimeError where it cannot."""
+    release = load_release(DIRECTORY, name)
+    assert "python3-systemd" in release.base
+    for image in release.images.values():
+        assert "systemd" in image.modules
+        assert ("python", "-c", "import systemd.journal") in image.check
+
+
+@pytest.mark.parametrize("key", ["modules", "check"])
+def test_mistakes_in_what_is_common_are_named(releases: Releases, key: str) -> None:
+    releases.common[key] = "systemd"
+    with pytest.raises(ReleaseError, match=rf"images\.yml: {key}: must be a list"):
+        releases.load()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
