@@ -72,7 +72,7 @@ class Services:
         overrides: dict[str, Any] = self._variable("ozone_overrides")
         for service in overrides.values():
             for file in service.get("files", {}).values():
-                if "src" in file:
+                if file and "src" in file:
                     file["content"] = (Path(self.cloud["directory"]) / file.pop("src")).read_text(encoding="utf-8")
         return overrides
 

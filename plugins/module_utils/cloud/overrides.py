@@ -2,7 +2,8 @@
 """What an operator changes of the services: merging the levels, and refusing what does not exist.
 
 Levels, later ones win: cloud, site, profile, node. Mappings are merged key by key; everything else (a list, a text, a
-number, null) of a later level replaces what an earlier one said.
+number, null) of a later level replaces what an earlier one said. A value of an option is replaced as a whole, also
+``{multi: [...]}``, and the ``content`` of a file takes the place of another level's ``src``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud import schema
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.catalogue import Catalogue, Service
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import (
     Document,
@@ -18,6 +20,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document imp
     Problem,
     did_you_mean,
 )
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.oslo import merge_sections
 
 
 def merge(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,7 +47,32 @@ def for_node(data: Mapping[str, Any], site: str, profile: str, node: str) -> dic
     merged: dict[str, Any] = {}
     for source in (data, data["sites"][site], data["profiles"][profile], data["nodes"][node]):
         if source.get("overrides"):
-            merged = merge(merged, source["overrides"])
+            merged = merge_services(merged, source["overrides"])
+    return merged
+
+
+def merge_services(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Overrides of services, changed by those of a later level."""
+    merged = merge(base, more)
+    for service in set(base) & set(more):
+        for key, combine in (("config", _merge_config), ("files", _merge_files)):
+            before, after = base[service].get(key), more[service].get(key)
+            if before and after:
+                merged[service] = {**merged[service], key: combine(before, after)}
+    return merged
+
+
+def _merge_config(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """File -> section -> option."""
+    return {**base, **{file: merge_sections(base.get(file, {}), sections) for file, sections in more.items()}}
+
+
+def _merge_files(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """A later level says where the text comes from; attributes of which it says nothing stay."""
+    merged = dict(base)
+    for path, file in more.items():
+        kept = base.get(path) or {}
+        merged[path] = file and {**{key: item for key, item in kept.items() if key not in schema.FILE_SOURCES}, **file}
     return merged
 
 
@@ -53,7 +81,7 @@ def absolute_sources(override: Mapping[str, Any], directory: Path) -> dict[str, 
     if "files" not in override:
         return dict(override)
     files = {
-        name: {"src": str(directory / file["src"])} if "src" in file else dict(file)
+        name: {**file, "src": str(directory / file["src"])} if file and "src" in file else file
         for name, file in override["files"].items()
     }
     return {**override, "files": files}
@@ -118,20 +146,40 @@ def check_service(
                 message = f"{service.name} has no {word} {name}"
                 problems.append(document.problem((*path, key, name), message, did_you_mean(name, known)))
     for name, file in override.get("files", {}).items():
-        if not service.get("containers", {}):
-            message = f"{service.name} has no containers that could read further files"
-            problems.append(document.problem((*path, "files", name), message, "remove it"))
-        elif name in service.get("config", {}):
-            message = f"{name} is a configuration file that Ozone writes"
-            problems.append(
-                document.problem(
-                    (*path, "files", name), message, "set its options below `config`, or choose another name"
-                )
-            )
-        if "src" in file and not (directory / file["src"]).is_file():
-            message = f"there is no file {directory / file['src']}"
-            problems.append(document.problem((*path, "files", name, "src"), message, "paths are relative to cloud.yml"))
+        for tail, message, remedy in _check_file(service, name, file or {}, directory):
+            problems.append(document.problem((*path, "files", name, *tail), message, remedy))
     return problems + check_variables(document, (*path, "variables"), service, override.get("variables", {}))
+
+
+def _check_file(
+    service: Service, name: str, file: Mapping[str, Any], directory: Path
+) -> Iterator[tuple[Path_, str, str]]:
+    """Mistakes of a file: the key below it, what is wrong, what to do."""
+    containers = service.get("containers", {})
+    if name.startswith("/"):
+        if "containers" in file:
+            remedy = "remove `containers`, or give a path relative to the configuration directory"
+            yield ("containers",), "a file of the node is in no container", remedy
+    elif not containers:
+        remedy = "a path that begins with / is a file of the node"
+        yield (), f"{service.name} has no containers that could read further files", remedy
+    elif name in service.get("config", {}):
+        remedy = "set its options below `config`, or choose another name"
+        yield (), f"{name} is a configuration file that Ozone writes", remedy
+    else:
+        for index, container in enumerate(file.get("containers", ())):
+            if container not in containers:
+                remedy = did_you_mean(container, containers)
+                yield ("containers", index), f"{service.name} has no container {container}", remedy
+    if "src" in file:
+        source = directory / file["src"]
+        try:
+            source.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            yield ("src",), f"there is no file {source}", "paths are relative to cloud.yml"
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            yield ("src",), f"{source} cannot be read: {reason}", "give the path of a text file"
 
 
 def check_variables(document: Document, path: Path_, service: Service, values: Mapping[str, Any]) -> list[Problem]:

@@ -92,6 +92,14 @@ FILE_NAME: Schema = {
     "pattern": r"^(?!/)(?!(.*/)?\.\.?(/|\Z))[A-Za-z0-9@._/-]+(?<!/)\Z",
     "rule": "a relative path of letters, digits and @ . _ - / without . and .. parts",
 }
+#: Where the kernel and the boot make everything anew, and what the engine keeps of itself: no file lasts there.
+NO_FILES_IN = ("dev", "proc", "run", "sys", "tmp", "var/lib/ozone/services", "var/run")
+OVERRIDE_PATH: Schema = {
+    "pattern": rf"^(?!/({'|'.join(NO_FILES_IN)})(/|\Z))(?!//)(?!.*/(/|\Z))(?!(.*/)?\.\.?(/|\Z))"
+    r"[A-Za-z0-9@._/+-]([A-Za-z0-9@._ /+-]*[A-Za-z0-9@._+-])?\Z",
+    "rule": "letters, digits and @ . _ + - / and inner blanks, without . and .. parts; a path of the node that begins "
+    f"with / is outside of {', '.join('/' + path for path in NO_FILES_IN)}",
+}
 SECTION: Schema = {
     "pattern": r"^[^\s\[\]][^\[\]\n]*\Z",
     "rule": "the name of a section of an INI file, without brackets",
@@ -103,6 +111,10 @@ OPTION: Schema = {
 VARIABLE: Schema = {
     "pattern": r"^[a-z][a-z0-9_]*\Z",
     "rule": "the name of a role variable: lower-case letters, digits, _",
+}
+ACCOUNT: Schema = {
+    "pattern": r"^([a-z_][a-z0-9_-]{0,31}|[0-9]{1,9})\Z",
+    "rule": "the name of an account, or a number",
 }
 ENVIRONMENT: Schema = {"pattern": r"^[A-Za-z_][A-Za-z0-9_]*\Z", "rule": "the name of an environment variable"}
 ANY_NAME: Schema = {"minLength": 1, "rule": "not empty"}
@@ -238,7 +250,11 @@ _VALUE: Schema = {
 CONTAINER_OVERRIDE = _object(
     "What to change of one container.",
     {
-        "image": _text("Another image, with its digest or as the image's ID: `name@sha256:...`.", minLength=1),
+        "image": _text(
+            "Another image, with the ID of the image, so that what runs is what was tested: `name@sha256:...`.",
+            pattern=r"^[a-z0-9][A-Za-z0-9._/:-]*@sha256:[0-9a-f]{64}\Z",
+            rule="name@sha256:<64 hexadecimal digits of the image's ID>",
+        ),
         "environment": _map(
             "Environment variables. No secrets: units are readable.",
             "variable",
@@ -254,8 +270,48 @@ CONTAINER_OVERRIDE = _object(
                 rule="source:target or source:target:options, target absolute",
             ),
         ),
+        "capabilities": _list(
+            "Linux capabilities in addition to those of Ozone: `CAP_NET_ADMIN`.",
+            _text(
+                "A capability.", pattern=r"^CAP_[A-Z_]{3,40}\Z", rule="a name of capabilities(7), such as CAP_SYS_NICE"
+            ),
+            uniqueItems=True,
+        ),
+        "stop_timeout": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 3600,
+            "description": "Seconds that the container has to stop by itself before it is killed.",
+        },
     },
 )
+#: The keys of which a file has exactly one: where its text comes from.
+FILE_SOURCES = ("src", "content")
+FILE_OVERRIDE = {
+    **_object(
+        "One file: `src` or `content`, and its attributes. null: without a file that another level or Ozone has.",
+        {
+            "src": _text("A text file of the deployment host, relative to cloud.yml.", minLength=1),
+            "content": _text("The text of the file.", multiline=True),
+            "mode": _text(
+                "Its permissions. Default: those of Ozone's own file, else `0640` in containers, `0644` on the node.",
+                pattern=r"^[0-7]{4}\Z",
+                rule="four octal digits, such as 0640",
+            ),
+            "owner": _text("Its owner. Default: root.", **ACCOUNT),
+            "group": _text("Its group. Default: that of the container's user, on the node root.", **ACCOUNT),
+            "containers": _list(
+                "The containers that get it, for a file with a relative path. Default: all of the service.",
+                _text("A container.", **WORD),
+                minItems=1,
+                uniqueItems=True,
+            ),
+        },
+        oneOf=[*({"type": "object", "required": [key]} for key in FILE_SOURCES), {"not": {"type": "object"}}],
+        rule="exactly one of src and content",
+    ),
+    "type": ["object", "null"],
+}
 OVERRIDE = _object(
     "What to change of one service.",
     {
@@ -271,18 +327,11 @@ OVERRIDE = _object(
             ),
         ),
         "files": _map(
-            "Further files in the configuration directory of the service's containers, by relative path.",
+            "Further files, or others than Ozone's: by a relative path in the configuration directory of the service's "
+            "containers, by an absolute path on the nodes that run the service.",
             "path",
-            FILE_NAME,
-            _object(
-                "One file: either `src` or `content`.",
-                {
-                    "src": _text("A file of the deployment host, relative to cloud.yml.", minLength=1),
-                    "content": _text("The text of the file."),
-                },
-                minProperties=1,
-                maxProperties=1,
-            ),
+            OVERRIDE_PATH,
+            FILE_OVERRIDE,
         ),
         "containers": _map("Changes of containers.", "container", WORD, CONTAINER_OVERRIDE),
         "variables": _map(
@@ -844,6 +893,11 @@ def _violation(error: Any, document: Document) -> Iterator[tuple[Path_, Problem]
     elif kind in ("maxItems", "maxProperties"):
         message = f"takes at most {limit} {'entry' if limit == 1 else 'entries'}"
         remedy = remedy or schema.get("description", "")
+    elif kind == "oneOf":
+        message, remedy = (
+            f"has {' and '.join(key for key in FILE_SOURCES if key in value) or 'neither'}",
+            f"give {remedy}",
+        )
     elif kind == "uniqueItems":
         message, remedy = "names something twice", "name each only once"
     yield path, document.problem(path, message, remedy)

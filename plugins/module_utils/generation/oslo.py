@@ -15,14 +15,12 @@ from urllib.parse import quote
 Sections = dict[str, dict[str, Any]]
 
 
-def merge(base: Any, override: Any) -> Any:
-    """``override`` over ``base``: mappings are merged key by key, everything else (lists too) is replaced."""
-    if isinstance(base, Mapping) and isinstance(override, Mapping):
-        merged = dict(base)
-        for key, value in override.items():
-            merged[key] = merge(merged[key], value) if key in merged else value
-        return merged
-    return override
+def merge_sections(base: Mapping[str, Mapping[str, Any]], more: Mapping[str, Mapping[str, Any]]) -> Sections:
+    """``more`` over ``base``, option by option. A value is replaced as a whole, a list as well."""
+    merged = {section: dict(options) for section, options in base.items()}
+    for section, options in more.items():
+        merged[section] = {**merged.get(section, {}), **options}
+    return merged
 
 
 def text(value: Any) -> str:

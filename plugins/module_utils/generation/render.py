@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud import schema
 from ansible_collections.ozone.openstack.plugins.module_utils.generation import oslo
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import (
     CA_FILE,
@@ -66,8 +67,14 @@ CONTAINER_KEYS = {
     "wsgi", "processes", "threads", "front_end", "argv", "volumes", "environment", "user", "capabilities", "privileged",
     "reason", "podman_args", "tmpfs", "after", "stop_timeout", "image", "health",
 }  # fmt: skip
-OVERRIDE_CONTAINER_KEYS = {"image", "environment", "podman_args", "volumes", "capabilities", "stop_timeout"}
-FILE_KEYS = {"content", "builder", "options", "mode", "owner", "group", "component", "containers"}
+#: What an override may say: the schema of cloud.yml, with the text of ``src`` as ``content`` already.
+OVERRIDE_KEYS = set(schema.OVERRIDE["properties"])
+OVERRIDE_CONTAINER_KEYS = set(schema.CONTAINER_OVERRIDE["properties"])
+OVERRIDE_FILE_KEYS = set(schema.FILE_OVERRIDE["properties"]) - {"src"}
+#: A file of a declaration has these as well.
+FILE_KEYS = OVERRIDE_FILE_KEYS | {"builder", "options", "component"}
+#: Where the text of a file comes from: what an override says replaces all of them.
+CONTENT_KEYS = {"content", "builder", "options"}
 
 
 def _refuse_unknown(where: str, given: Mapping[str, Any], known: set[str]) -> None:
@@ -85,6 +92,7 @@ class Renderer:
         _refuse_unknown(f"declaration of {self.service}", declaration, set(DECLARATION))
         self.declaration: dict[str, Any] = {**DECLARATION, **declaration}
         self.context = context
+        _refuse_unknown(f"{self.service}: overrides", context.overrides, OVERRIDE_KEYS)
         self.components = [str(component) for component in context.node["services"].get(self.service, [])]
         self.contents: dict[str, str] = {}
 
@@ -122,6 +130,26 @@ class Renderer:
             "group": str(spec.get("group", group)),
         }
 
+    def _with_overrides(self, key: str, absolute: bool) -> dict[str, dict[str, Any]]:
+        """The files of a declaration that concern this node, with those that the operator adds, replaces, or removes.
+
+        An override of a file that the declaration has for other components than this node's changes nothing here.
+        """
+        declared = self.declaration[key]
+        wanted = {path: spec for path, spec in declared.items() if self._here(spec)}
+        for path, override in self.context.overrides.get("files", {}).items():
+            if path.startswith("/") != absolute or (path in declared and path not in wanted):
+                continue
+            if override is None:
+                wanted.pop(path, None)
+                continue
+            _refuse_unknown(f"{self.service}: overrides files.{path}", override, OVERRIDE_FILE_KEYS)
+            base = wanted.get(path, {})
+            if "content" in override:
+                base = {name: value for name, value in base.items() if name not in CONTENT_KEYS}
+            wanted[path] = {**base, **override}
+        return wanted
+
     # -- oslo configuration --------------------------------------------------------------------------------------------
 
     def _secret(self, kind: str) -> str:
@@ -142,7 +170,7 @@ class Renderer:
         if spec.get("messaging"):
             members = context.addresses("rabbitmq", "message_queue")
             url = oslo.transport_url(self.service, self._secret("queue"), members, self.service)
-            result = oslo.merge(result, oslo.messaging_sections(url))
+            result = oslo.merge_sections(result, oslo.messaging_sections(url))
         if spec.get("authtoken"):
             result["keystone_authtoken"] = oslo.authtoken_section(
                 context.auth_url(), user, self._secret("identity"), CA_FILE, context.caches(), region
@@ -151,8 +179,8 @@ class Renderer:
             result["cache"] = oslo.cache_section(context.caches())
         for section in spec.get("clients", []):
             result[section] = oslo.client_section(context.auth_url(), user, self._secret("identity"), CA_FILE)
-        merged: oslo.Sections = oslo.merge(result, spec.get("options", {}))
-        return cast(oslo.Sections, oslo.merge(merged, context.overrides.get("config", {}).get(name, {})))
+        merged = oslo.merge_sections(result, spec.get("options", {}))
+        return oslo.merge_sections(merged, context.overrides.get("config", {}).get(name, {}))
 
     def _config_text(self, name: str, container: str) -> str:
         spec = self.declaration["config"][name]
@@ -203,10 +231,7 @@ class Renderer:
             for config, containers in self.meta.get("config", {}).items()
             if name in containers and config in self.declaration["config"]
         ]
-        extra = {key: value for key, value in self.declaration["files"].items() if self._here(value)}
-        overridden = self.context.overrides.get("files", {})
-        extra = oslo.merge(extra, {key: value for key, value in overridden.items() if not key.startswith("/")})
-        for path, content in extra.items():
+        for path, content in self._with_overrides("files", absolute=False).items():
             if name in content.get("containers", [name]):
                 text = self._content(f"{self.service}: files {path}", content)
                 files.append(self._file(path, text, content, "0640", "0", group))
@@ -305,12 +330,9 @@ class Renderer:
     # -- the whole -----------------------------------------------------------------------------------------------------
 
     def _host_files(self) -> list[File]:
-        wanted = {path: spec for path, spec in self.declaration["host_files"].items() if self._here(spec)}
-        overridden = self.context.overrides.get("files", {})
-        wanted = oslo.merge(wanted, {path: spec for path, spec in overridden.items() if path.startswith("/")})
         return [
             self._file(path, self._content(f"{self.service}: host_files {path}", spec), spec, "0644", "root", "root")
-            for path, spec in sorted(wanted.items())
+            for path, spec in sorted(self._with_overrides("host_files", absolute=True).items())
         ]
 
     def _one_shots(self, key: str) -> list[OneShot]:

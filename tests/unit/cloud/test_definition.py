@@ -157,11 +157,11 @@ REFUSED: dict[str, tuple[Callable[[Data], None], list[str]]] = {
     ),
     "file and content": (
         set_in("overrides", {"web": {"files": {"x": {"src": "a", "content": "b"}}}}),
-        ["overrides.web.files.x: takes at most 1 entry"],
+        ["overrides.web.files.x: has src and content (give exactly one of src and content)"],
     ),
     "a file outside": (
         set_in("overrides", {"web": {"files": {"../x": {"content": "b"}}}}),
-        ["is not a possible name (a relative path"],
+        ["'../x' is not a possible name (letters, digits"],
     ),
     "unknown in overrides": (
         set_in("overrides", {"web": {"configs": {}}}),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud import inventory
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.overrides import merge
 
+IMAGE = f"mine@sha256:{'a' * 64}"
 VALUES = st.recursive(
     st.integers() | st.lists(st.integers(), max_size=2),
     lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
@@ -88,8 +89,38 @@ REFUSED = [
     (
         ("overrides",),
         {"db": {"files": {"my.cnf": {"content": ""}}}},
-        "db has no containers that could read further files",
+        "db has no containers that could read further files (a path that begins with / is a file of the node)",
     ),
+    (("overrides",), {"db": {"files": {"/etc/x": {"src": "."}}}}, "cannot be read: Is a directory"),
+    (
+        ("overrides",),
+        {"web": {"files": {"/etc/x": {"content": "", "containers": ["web_api"]}}}},
+        'files."/etc/x".containers: a file of the node is in no container',
+    ),
+    (
+        ("overrides",),
+        {"web": {"files": {"x": {"content": "", "containers": ["web_apy"]}}}},
+        "files.x.containers[0]: web has no container web_apy (did you mean web_api?)",
+    ),
+    (("overrides",), {"web": {"files": {"x": {"mode": "0600"}}}}, "files.x: has neither (give exactly one of"),
+    (("overrides",), {"web": {"files": {"x": {"content": "", "mode": "rw"}}}}, "mode: 'rw' is not possible here (four"),
+    (("overrides",), {"web": {"files": {"x": {"content": "", "owner": "a b"}}}}, "owner: 'a b' is not possible here"),
+    (("overrides",), {"web": {"files": {"x": {"content": "", "builder": "y"}}}}, "files.x.builder: unknown key"),
+    *(
+        (("overrides",), {"db": {"files": {path: {"content": ""}}}}, f'files."{path}": {path!r} is not a possible name')
+        for path in ("/", "//etc/x", "/etc//x", "/etc/../x", "/etc/x/", "/proc/x", "/run/x", "/etc/x ", "/etc/\u00e9")
+    ),
+    (
+        ("overrides",),
+        {"web": {"containers": {"web_api": {"image": "mine:latest"}}}},
+        "containers.web_api.image: 'mine:latest' is not possible here (name@sha256:",
+    ),
+    (
+        ("overrides",),
+        {"web": {"containers": {"web_api": {"capabilities": ["net_admin"]}}}},
+        "capabilities[0]: 'net_admin' is not possible here",
+    ),
+    (("overrides",), {"web": {"containers": {"web_api": {"stop_timeout": 0}}}}, "stop_timeout: must be at least 1"),
     (
         ("overrides",),
         {"web": {"containers": {"web_api": {"volumes": ["nonsense"]}}}},
@@ -127,7 +158,7 @@ def test_levels_and_sources(lab: Any, cloud: dict[str, Any]) -> None:
         for number in range(4)
     ]
     workers[0]["web"]["files"] = {"policy.json": {"src": "policy.json"}, "text": {"content": "x"}}
-    workers[1]["web"]["containers"] = {"web_api": {"podman_args": ["--a"], "image": "x"}}
+    workers[1]["web"]["containers"] = {"web_api": {"podman_args": ["--a"], "image": IMAGE}}
     workers[3]["web"]["containers"] = {"web_api": {"podman_args": ["--b"]}}
     cloud["overrides"], cloud["sites"]["main"]["overrides"] = workers[0], workers[1]
     cloud["profiles"]["compute"]["overrides"], cloud["nodes"]["compute1"]["overrides"] = workers[2], workers[3]
@@ -138,7 +169,7 @@ def test_levels_and_sources(lab: Any, cloud: dict[str, Any]) -> None:
     hosts = inventory.build_inventory(made, known, {}, lambda path: False).hosts
     first, second, control = (hosts[name]["ozone_overrides"] for name in ("compute1", "compute2", "control1"))
     assert first["web"]["config"]["web.conf"]["api"] == {"o0": 0, "o1": 1, "o2": 2, "o3": 3, "same": 3}
-    assert first["web"]["containers"]["web_api"] == {"podman_args": ["--b"], "image": "x"}
+    assert first["web"]["containers"]["web_api"] == {"podman_args": ["--b"], "image": IMAGE}
     assert first["web"]["files"] == {
         "policy.json": {"src": str(lab.directory / "policy.json")},
         "text": {"content": "x"},
@@ -149,3 +180,43 @@ def test_levels_and_sources(lab: Any, cloud: dict[str, Any]) -> None:
     assert control["web"]["config"]["web.conf"]["api"]["same"] == 1
     assert sorted(control) == ["db", "web"]
     assert sorted(first) == ["web"]  # only what the node runs
+
+
+def test_a_later_level_replaces_values_and_the_source_of_a_file(lab: Any, cloud: dict[str, Any]) -> None:
+    (lab.directory / "policy.json").write_text("{}")
+    cloud["overrides"] = {
+        "web": {
+            "config": {"web.conf": {"api": {"many": {"multi": ["a", "b"]}}}},
+            "files": {
+                "policy.json": {"src": "policy.json", "mode": "0600"},
+                "/etc/web": {"content": "cloud"},
+                "gone": {"content": "x"},
+            },
+        }
+    }
+    cloud["nodes"]["compute1"]["overrides"] = {
+        "web": {
+            "config": {"web.conf": {"api": {"many": {"multi": ["c"]}}}},
+            "files": {"policy.json": {"content": "mine"}, "gone": None},
+        }
+    }
+    made, known = lab.load(cloud)
+    hosts = inventory.build_inventory(made, known, {}, lambda path: False).hosts
+    web = hosts["compute1"]["ozone_overrides"]["web"]
+    assert web["config"]["web.conf"]["api"] == {"many": {"multi": ["c"]}}
+    assert web["files"] == {
+        "policy.json": {"content": "mine", "mode": "0600"},
+        "/etc/web": {"content": "cloud"},
+        "gone": None,
+    }
+    assert hosts["control1"]["ozone_overrides"]["web"]["files"]["policy.json"] == {
+        "src": str(lab.directory / "policy.json"),
+        "mode": "0600",
+    }
+
+
+def test_a_source_that_is_no_text(lab: Any, cloud: dict[str, Any]) -> None:
+    (lab.directory / "image.bin").write_bytes(b"\xff\xfe\x00")
+    cloud["overrides"] = {"web": {"files": {"x": {"src": "image.bin"}}}}
+    (found,) = lab.problems(cloud)
+    assert "files.x.src: " in found and "it is not UTF-8 text" in found

@@ -52,11 +52,13 @@ def test_what_is_rendered_reads_back(sections: dict[str, Any]) -> None:
 
 @given(st.dictionaries(names, values), st.dictionaries(names, values))
 def test_an_override_wins_and_nothing_else_changes(base: dict[str, Any], override: dict[str, Any]) -> None:
-    assert oslo.merge({"s": base}, {"s": override}) == {"s": {**base, **override}}
+    assert oslo.merge_sections({"s": base}, {"s": override}) == {"s": {**base, **override}}
 
 
-def test_lists_are_replaced_not_appended() -> None:
-    assert oslo.merge({"a": [1, 2]}, {"a": [3]}) == {"a": [3]}
+def test_values_are_replaced_not_merged() -> None:
+    base = {"s": {"list": [1, 2], "many": {"multi": ["a"]}, "kept": 1}, "t": {"x": 1}}
+    wanted = {"s": {"list": [3], "many": {"other": "b"}, "kept": 1}, "t": {"x": 1}}
+    assert oslo.merge_sections(base, {"s": {"list": [3], "many": {"other": "b"}}}) == wanted
 
 
 def test_urls_list_all_members_and_quote() -> None:

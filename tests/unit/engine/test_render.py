@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud import schema
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import DeclarationError
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.model import container_digest, digest
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.quadlet import quote
@@ -99,6 +100,63 @@ def test_an_option_an_image_and_the_environment_can_be_overridden(make_context: 
     assert [file["path"] for file in rendered[0]["files"]] == ["/etc/extra", "/etc/x"]
 
 
+#: A value for each key of an override: one that the engine does not know yet has none here, and fails the test.
+EXAMPLES: dict[str, Any] = {
+    "image": f"mine@sha256:{'c' * 64}",
+    "environment": {"TZ": "UTC"},
+    "podman_args": ["--cpu-shares=512"],
+    "volumes": ["/srv:/srv:ro"],
+    "capabilities": ["CAP_SYS_NICE"],
+    "stop_timeout": 99,
+}
+FILE_EXAMPLES: dict[str, Any] = {
+    "content": "other",
+    "mode": "0604",
+    "owner": "42",
+    "group": "43",
+    "containers": ["keystone_worker"],
+}
+
+
+@pytest.mark.parametrize("key", sorted(schema.CONTAINER_OVERRIDE["properties"]))
+def test_all_that_the_schema_lets_an_operator_say_of_a_container_changes_it(make_context: Any, key: str) -> None:
+    before, _ = render(META, DECLARATION, make_context())
+    changed, _ = render(
+        META, DECLARATION, make_context(overrides={"containers": {"keystone_api": {key: EXAMPLES[key]}}})
+    )
+    assert before["containers"]["keystone_api"] != changed["containers"]["keystone_api"]
+
+
+@pytest.mark.parametrize("key", sorted(set(schema.FILE_OVERRIDE["properties"]) - {"src"}))
+@pytest.mark.parametrize("path", ["x.yaml", "/etc/x"])
+def test_all_that_the_schema_lets_an_operator_say_of_a_file_changes_it(make_context: Any, key: str, path: str) -> None:
+    if path.startswith("/") and key == "containers":
+        return  # refused by the checks: a file of the node is in no container
+    services = {"keystone": ["main", "worker"]}
+    base = {"content": "x"}
+    before, _ = render(META, DECLARATION, make_context(services=services, overrides={"files": {path: base}}))
+    override = {"files": {path: {**base, key: FILE_EXAMPLES[key]}}}
+    changed, _ = render(META, DECLARATION, make_context(services=services, overrides=override))
+    assert before != changed
+
+
+def test_an_override_replaces_a_file_of_ozone_whatever_made_it(make_context: Any) -> None:
+    declaration = {**DECLARATION, "host_files": {"/etc/made": {"builder": "node_authority", "mode": "0640"}}}
+    overrides = {"files": {"/etc/made": {"content": "mine"}}}
+    manifest, contents = render(META, declaration, make_context(overrides=overrides))
+    (file,) = manifest["files"]
+    assert contents[file["sha256"]] == "mine"
+    assert file["mode"] == "0640"
+    manifest, _ = render(META, declaration, make_context(overrides={"files": {"/etc/made": None}}))
+    assert manifest["files"] == []
+
+
+def test_a_file_of_other_components_stays_theirs(make_context: Any) -> None:
+    declaration = {**DECLARATION, "host_files": {"/etc/made": {"content": "x", "component": "worker"}}}
+    overrides = {"files": {"/etc/made": {"content": "mine"}}}
+    assert render(META, declaration, make_context(overrides=overrides))[0]["files"] == []
+
+
 @pytest.mark.parametrize(
     ("change", "overrides", "message"),
     [
@@ -108,6 +166,8 @@ def test_an_option_an_image_and_the_environment_can_be_overridden(make_context: 
         ({"containers": {"keystone_api": {"argv": ["x"], "privileged": True}}}, {}, "without a `reason`"),
         ({}, {"containers": {"keystone_api": {"image": "mine:latest"}}}, "has no digest"),
         ({}, {"containers": {"keystone_api": {"privileged": True}}}, "unknown key privileged"),
+        ({}, {"files": {"/etc/x": {"builder": "node_hosts"}}}, "unknown key builder"),
+        ({}, {"file": {}}, "unknown key file"),
         ({"config": {"keystone.conf": {"sections": {}}}}, {}, "unknown key sections"),
         ({"host_files": {"/etc/x": {"text": "x"}}}, {}, "unknown key text"),
         ({}, {"config": {"keystone.conf": {"token": {"expiration": {"a": 1}}}}}, "keystone.conf"),
