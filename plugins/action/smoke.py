@@ -18,6 +18,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.ozone.openstack.plugins.module_utils import secrets, smoke
+from ansible_collections.ozone.openstack.plugins.module_utils.endpoint import url
 from ansible_collections.ozone.openstack.plugins.module_utils.sdk import SdkError, connect
 from ansible_collections.ozone.openstack.plugins.plugin_utils.access import ARGUMENTS as ACCESS
 from ansible_collections.ozone.openstack.plugins.plugin_utils.access import CloudAccess
@@ -46,10 +47,10 @@ def ping(address: str) -> bool:
         return False
 
 
-def fetch(address: str) -> str:
-    """The page at port 80, without any proxy; empty when there is none within five seconds."""
+def fetch(address: str, port: int = 80) -> str:
+    """The page at a port, without any proxy; empty when there is none within five seconds."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with contextlib.suppress(OSError), opener.open(f"http://{address}/", timeout=5) as answer:
+    with contextlib.suppress(OSError), opener.open(url("http", address, port, "/"), timeout=5) as answer:
         return str(answer.read(65536).decode(errors="replace"))
     return ""
 

@@ -207,8 +207,9 @@ class Smoke:
         with self._step("flavor and key"):
             flavor = compute.create_flavor(name=name, ram=options.ram, vcpus=1, disk=0)
             compute.create_keypair(name=name, public_key=options.public_key, type="ssh")
-        with self._step("network"):
+        with self._step("network") as step:
             network = network_api.create_network(name=name)
+            step["detail"] = f"MTU {network.mtu}"
             subnet = network_api.create_subnet(name=name, network_id=network.id, ip_version=4, cidr=options.cidr)
         with self._step("security group"):
             group = network_api.create_security_group(name=name, description="Smoke test of Ozone")
@@ -247,7 +248,7 @@ class Smoke:
         if floating:
             self._answers(floating)
         for number, address in enumerate(addresses):
-            self._guest(number, address, addresses[:number])
+            self._guest(number, address, addresses[:number], int(network.mtu))
         if floating:
             with self._step("page through the floating address"):
                 self._page(floating)
@@ -325,8 +326,8 @@ class Smoke:
         answer = self.cloud.compute.get_server_console_output(server.id, length=400)
         return str(answer["output"] if isinstance(answer, Mapping) else answer)
 
-    def _guest(self, number: int, address: str, others: list[str]) -> None:
-        """Read on the console what the guest found out by itself."""
+    def _guest(self, number: int, address: str, others: list[str], mtu: int) -> None:
+        """Read on the console what the guest found out by itself. ``mtu``: that of its network."""
         server = self.servers[number]
         lines: list[str] = []
 
@@ -340,13 +341,20 @@ class Smoke:
                 raise SmokeError(f"the guest did not get its address {address} by DHCP: {lines}")
             if not any(line.startswith(f"metadata={server.id} ") for line in lines):
                 raise SmokeError(f"the guest did not get the metadata of {server.id}: {lines}")
-            step["detail"] = "address and metadata are right"
+            if f"mtu={mtu}" not in lines:
+                raise SmokeError(f"the guest did not get the MTU {mtu} of its network by DHCP: {lines}")
+            step["detail"] = f"address, metadata and MTU {mtu} are right"
         for target, other in enumerate(others):
             with self._step(f"instance {number} pings {other}") as step:
                 if f"ping {other} ok" not in lines:
                     raise SmokeError(f"no answer from {other}: {lines}")
+                if f"ping {other} of {mtu} bytes ok" not in lines:
+                    raise SmokeError(
+                        f"no answer from {other} to unfragmented packets of {mtu} bytes, the MTU of their network: "
+                        f"does the tunnel network carry packets of its `mtu` in cloud.yml? {lines}"
+                    )
                 hosts = [found.compute_host for found in self.servers]
-                step["detail"] = f"from {hosts[number]} to {hosts[target]}"
+                step["detail"] = f"from {hosts[number]} to {hosts[target]} with packets of {mtu} bytes"
                 self.report.facts["tunnel"] = f"pinged {step['detail']}"
 
     def _answers(self, address: str) -> None:

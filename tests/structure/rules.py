@@ -506,7 +506,60 @@ def modules_on_nodes_need_only_python(tree: Tree) -> list[str]:
     return problems
 
 
+#: The module that joins an address and a port, and the words that tell an address in an expression.
+ENDPOINT = "plugins/module_utils/endpoint.py"
+AN_ADDRESS = re.compile(r"(?i)addr|vip|(?<![a-z])ips?(?![a-z])|ansible_host")
+A_PORT = re.compile(r"(?i)port")
+#: The same mistakes in an expression of Jinja: ``a ~ ':80'``, ``{{ a }}:{{ port }}``, brackets, a URL of an address.
+JINJA_ENDPOINT = re.compile(
+    r"""~\s*['"]:(?:\d{2,5}|['"]\s*~)|['"]\[['"]\s*~|\}\}\]?:(?:\d{2,5}|\{\{[^}]*port)"""
+    r"""|://\{\{[^}|]*(?:addr|vip|ansible_host)"""
+)
+
+
+def _joins(node: ast.AST) -> bool:
+    """Whether an expression of Python joins an address with a port, or makes a URL of one."""
+    whole = ast.unparse(node) if isinstance(node, ast.BinOp | ast.Call) else ""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod | ast.Add):
+        return bool(A_PORT.search(whole)) and bool(re.search(r"%s\]?:%[sd]|['\"]\]?:['\"]", whole))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        on = node.func.value.value if isinstance(node.func.value, ast.Constant) else None
+        wanted = (
+            on == ":" if node.func.attr == "join" else node.func.attr == "format" and re.search(r"\}\]?:\{", str(on))
+        )
+        return bool(wanted) and bool(A_PORT.search(whole))
+    if not isinstance(node, ast.JoinedStr):
+        return False
+    for before, here, after in zip([None, *node.values], node.values, [*node.values[1:], None], strict=False):
+        text = str(here.value) if isinstance(here, ast.Constant) else ""
+        if isinstance(before, ast.FormattedValue) and re.match(r"\]?:", text):
+            if re.match(r"\]?:\d{2,5}(?![\d:])", text):
+                return True
+            if (
+                text in (":", "]:")
+                and isinstance(after, ast.FormattedValue)
+                and A_PORT.search(ast.unparse(after.value))
+            ):
+                return True
+        bare = isinstance(after, ast.FormattedValue) and not isinstance(after.value, ast.Call)
+        if bare and text.endswith("://") and AN_ADDRESS.search(ast.unparse(after.value)):
+            return True
+    return False
+
+
+def one_place_joins_addresses_and_ports(tree: Tree) -> list[str]:
+    """Addresses are joined with ports, or put into URLs, by module_utils/endpoint.py: IPv6 ones need brackets."""
+    problems = []
+    for name in tree.below("plugins/", "bench/", suffix=".py"):
+        if name != ENDPOINT:
+            found = {ast.unparse(node): node for node in ast.walk(ast.parse(tree.text(name))) if _joins(node)}
+            problems += [f"{name}:{getattr(node, 'lineno', 0)}: {text[:60]}" for text, node in found.items()]
+    names = tree.below("roles/", "playbooks/", suffix=".yml")
+    return problems + [f"{text}: use a filter" for text in tree.matches(JINJA_ENDPOINT, names)]
+
+
 RULES: list[Rule] = [
+    one_place_joins_addresses_and_ports,
     sections_and_specs,
     public_task_files_have_specs,
     defaults_are_documented,

@@ -160,6 +160,35 @@ BAD: dict[str, list[tuple[str, str | None, str]]] = {
         ("plugins/modules/plan.py", DOCUMENTED.replace("full", "none"), "does not say"),
     ],
     "actions_are_paired": [("plugins/action/other.py", "x = 1\n", "no module of the same name")],
+    "one_place_joins_addresses_and_ports": [
+        *(
+            ("plugins/action/plan.py", f"# SPDX\nx = {expression}\n", "plan.py:2")
+            for expression in (
+                'f"{host}:{port}"',
+                'f"tcp:{member[address]}:{self.port}"',
+                'f"{address}:6642"',
+                'f"[{a}]:{port}"',
+                'f"https://{vip}/"',
+                'f"https://[{a}]:5000/v3"',
+                'a + ":" + str(port)',
+                '"%s:%d" % (host, port)',
+                '":".join([host, str(port)])',
+                '"{}:{}".format(host, port)',
+                '"[" + a + "]:" + str(port)',
+            )
+        ),
+        *(
+            ("roles/keystone/vars/main.yml", f"__keystone_service: {text}\n", "main.yml:1")
+            for text in (
+                "\"{{ ozone.address.api_internal ~ ':5000' }}\"",
+                "\"{{ a ~ ':' ~ port }}\"",
+                "'{{ a }}:{{ port }}'",
+                "'{{ a }}:11211'",
+                "'https://{{ ozone.address.api_public }}/'",
+                "\"{{ '[' ~ a ~ ']' }}\"",
+            )
+        ),
+    ],
     "modules_on_nodes_need_only_python": [
         ("plugins/modules/generation.py", "import json\nimport yaml\n", "imports yaml"),
     ],

@@ -271,6 +271,7 @@ class _Checks:
             self.add(("release",), f"unknown release {release}", did_you_mean(release, releases))
         self.check_networks()
         self.check_overlaps()
+        self.check_versions()
         for kind, name in self.section("traffic").items():
             self.reference("networks", ("traffic", kind), name)
         self.check_profiles()
@@ -403,6 +404,25 @@ class _Checks:
                         ("networks", name, "subnets", site, "cidr"), message, "give each its own range of addresses"
                     )
                     break
+
+    def check_versions(self) -> None:
+        """A network over which nodes talk to each other has one IP version; other networks may have the other one."""
+        for name in self.section("networks"):
+            kinds = [
+                kind for kind, network in self.section("traffic").items() if network == name and kind != "external"
+            ]
+            first: dict[int, str] = {}
+            for site in (site for network, site in self.subnets if network == name):
+                version = self.subnets[name, site].cidr.version
+                if kinds and first and version not in first:
+                    other, there = next(iter(first.items()))
+                    message = (
+                        f"the network {name} ({', '.join(kinds)}) is IPv{version} here and IPv{other} at the site "
+                        f"{there}, and nodes of both talk to each other over it"
+                    )
+                    remedy = "give all its subnets addresses of one IP version; other networks may have the other one"
+                    self.add(("networks", name, "subnets", site, "cidr"), message, remedy)
+                first.setdefault(version, site)
 
     # Profiles and nodes -----------------------------------------------------------------------------------------------
 

@@ -248,6 +248,10 @@ def check_use(
             remedy = f"add networks.{network}.vlan, or networks.{network}.subnets.{use.site}.vlan"
             problems.append(document.problem(here, message, remedy))
             whole = False
+        elif complete and isinstance(item.get("mtu"), int) and item["mtu"] < known[network].mtu:
+            message = f"{item['mtu']} is less than the {known[network].mtu} of the network {network}"
+            remedy = f"remove it, or say networks.{network}.mtu: {item['mtu']}: the other nodes send that much"
+            problems.append(document.problem((*path, "mtu"), message, remedy))
         elif network in use.addressed and network in known and "routes" not in item:
             subnet = networks[network].subnets[use.site]
             if networks[network].default_route and subnet.gateway:

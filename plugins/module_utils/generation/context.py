@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.ozone.openstack.plugins.module_utils.endpoint import MEMCACHED, memcached, url
+
 #: The cloud's certificate authority, as every node and container sees it.
 CA_FILE = "/etc/ozone/ca.pem"
 
@@ -67,8 +69,7 @@ class Context:
     def url(self, front_end: str, interface: str = "internal") -> str:
         """Base URL of a front end: ``https://<virtual address>:<port>``."""
         address = self.cloud["vips"]["api_public" if interface == "public" else "api_internal"]
-        host = f"[{address}]" if ":" in address else address
-        return f"https://{host}:{self.cloud['front_ends'][front_end]['port']}"
+        return url("https", address, self.cloud["front_ends"][front_end]["port"])
 
     def auth_url(self) -> str:
         """Keystone, over the internal network."""
@@ -80,8 +81,8 @@ class Context:
         return members[0] if len(members) == 1 else str(self.cloud["vips"]["database"])
 
     def caches(self) -> list[str]:
-        """``address:port`` of every memcached."""
-        return [f"{address}:11211" for address in self.addresses("memcached", "api_internal")]
+        """Addresses of every memcached."""
+        return self.addresses("memcached", "api_internal")
 
     def variables(self) -> dict[str, Any]:
         """``ozone``: the values that declarations use in their expressions."""
@@ -90,8 +91,8 @@ class Context:
         return {
             "address": traffic,
             "ca_file": CA_FILE,
+            "caches": [memcached(address, MEMCACHED) for address in self.caches()],
             "auth_url": self.auth_url() if "keystone_api" in front_ends else "",
-            "caches": self.caches(),
             "database_address": self.database_address() if self.members("mariadb") else "",
             # Without a load balancer nothing has an address of its own.
             "url": {name: self.url(name) for name in front_ends if "api_internal" in self.cloud["vips"]},

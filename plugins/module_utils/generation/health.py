@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from ansible_collections.ozone.openstack.plugins.module_utils.endpoint import host_port
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.difference import all_units, container_units
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.model import Health, Manifest
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.revert import Host, units
@@ -42,7 +43,7 @@ class Network:
         try:
             socket.create_connection((host, port), CONNECT_TIMEOUT).close()
         except OSError as error:
-            return f"{host}:{port}: {error}"
+            return f"{host_port(host, port)}: {error}"
         return ""
 
     def http(self, url: str, status: Collection[int], cafile: str | None) -> str:

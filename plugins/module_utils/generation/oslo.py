@@ -12,7 +12,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from ansible_collections.ozone.openstack.plugins.module_utils.endpoint import MEMCACHED, RABBITMQ, host_port, memcached
+
 Sections = dict[str, dict[str, Any]]
+
+#: The backend of oslo.cache, unless a service says otherwise.
+CACHE_BACKEND = "oslo_cache.memcache_pool"
 
 
 def merge_sections(base: Mapping[str, Mapping[str, Any]], more: Mapping[str, Mapping[str, Any]]) -> Sections:
@@ -60,11 +65,6 @@ def render_ini(sections: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def host_port(address: str, port: int) -> str:
-    """``address:port``, with brackets around an IPv6 address (RFC 3986, 3.2.2)."""
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-
-
 def _login(user: str, password: str) -> str:
     return f"{quote(user, safe='')}:{quote(password, safe='')}"
 
@@ -77,7 +77,7 @@ def database_url(user: str, password: str, address: str, port: int, database: st
 def transport_url(user: str, password: str, addresses: Iterable[str], vhost: str) -> str:
     """oslo.messaging URL that lists every member of the RabbitMQ cluster, in a stable order."""
     login = _login(user, password)
-    hosts = ",".join(f"{login}@{host_port(address, 5672)}" for address in sorted(addresses))
+    hosts = ",".join(f"{login}@{host_port(address, RABBITMQ)}" for address in sorted(addresses))
     return f"rabbit://{hosts}/{quote(vhost, safe='')}"
 
 
@@ -115,7 +115,7 @@ def client_section(auth_url: str, user: str, password: str, cafile: str) -> dict
 def authtoken_section(
     auth_url: str, user: str, password: str, cafile: str, caches: Iterable[str], region: str
 ) -> dict[str, Any]:
-    """How a service checks the tokens of its callers (keystonemiddleware)."""
+    """How a service checks the tokens of its callers (keystonemiddleware). ``caches``: addresses of memcached."""
     return {
         "auth_type": "password",
         "auth_url": auth_url,
@@ -128,12 +128,13 @@ def authtoken_section(
         "region_name": region,
         "cafile": cafile,
         "interface": "internal",
-        "memcached_servers": sorted(caches),
+        "memcached_servers": [memcached(address, MEMCACHED) for address in sorted(caches)],
         "service_token_roles": "service",
         "service_token_roles_required": True,
     }
 
 
-def cache_section(caches: Iterable[str]) -> dict[str, Any]:
-    """oslo.cache over every memcached of the cloud; one that is down is skipped."""
-    return {"enabled": True, "backend": "oslo_cache.memcache_pool", "memcache_servers": sorted(caches)}
+def cache_section(caches: Iterable[str], backend: str = CACHE_BACKEND) -> dict[str, Any]:
+    """oslo.cache over every memcached of the cloud, by their addresses; one that is down is skipped."""
+    servers = [memcached(address, MEMCACHED, backend) for address in sorted(caches)]
+    return {"enabled": True, "backend": backend, "memcache_servers": servers}

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.ozone.openstack.plugins.module_utils.endpoint import host_port
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.model import OBJECT
-from ansible_collections.ozone.openstack.plugins.module_utils.generation.oslo import host_port
 
 #: The account inside every image; containers run as it unless they state why they cannot.
 IMAGE_USER = "42400"

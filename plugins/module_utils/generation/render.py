@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
+from ansible_collections.ozone.openstack.plugins.module_utils import endpoint
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud import schema
 from ansible_collections.ozone.openstack.plugins.module_utils.generation import oslo
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import (
@@ -161,10 +162,11 @@ class Renderer:
         context = self.context
         user = str(self.meta.get("identity", {}).get("user", self.service))
         region = str(context.cloud["region"])
+        options = oslo.merge_sections(spec.get("options", {}), context.overrides.get("config", {}).get(name, {}))
         result: oslo.Sections = {}
         for section, database in spec.get("databases", {}).items():
             url = oslo.database_url(
-                self.service, self._secret("database"), context.database_address(), 3306, str(database)
+                self.service, self._secret("database"), context.database_address(), endpoint.MARIADB, str(database)
             )
             result[section] = oslo.database_section(url)
         if spec.get("messaging"):
@@ -176,11 +178,11 @@ class Renderer:
                 context.auth_url(), user, self._secret("identity"), CA_FILE, context.caches(), region
             )
         if spec.get("cache"):
-            result["cache"] = oslo.cache_section(context.caches())
+            backend = str(options.get("cache", {}).get("backend") or oslo.CACHE_BACKEND)
+            result["cache"] = oslo.cache_section(context.caches(), backend)
         for section in spec.get("clients", []):
             result[section] = oslo.client_section(context.auth_url(), user, self._secret("identity"), CA_FILE)
-        merged = oslo.merge_sections(result, spec.get("options", {}))
-        return oslo.merge_sections(merged, context.overrides.get("config", {}).get(name, {}))
+        return oslo.merge_sections(result, options)
 
     def _config_text(self, name: str, container: str) -> str:
         spec = self.declaration["config"][name]
@@ -315,13 +317,12 @@ class Renderer:
         if "wsgi" in spec:
             address, port = self._address_port(spec)
             path = self.context.cloud["front_ends"][spec["front_end"]].get("check") or "/"
-            url = f"http://{oslo.host_port(address, port)}{path}"
             health.append(
                 {
                     "type": "http",
                     "name": f"{name} answers",
                     "unit": f"ozone-{name}.service",
-                    "url": url,
+                    "url": endpoint.url("http", address, port, path),
                     "status": [200, 204, 300, 401],
                 }
             )

@@ -5,9 +5,11 @@ It is booted directly (Glance formats aki, ari, ami), so it needs no boot loader
 lines that begin with ``OZONE-GUEST``:
 
     OZONE-GUEST address=10.0.0.5
+    OZONE-GUEST mtu=1442
     OZONE-GUEST metadata=<instance id> hostname=<name>       or: OZONE-GUEST metadata=none
     OZONE-GUEST ping 10.0.0.7 ok                              or: failed; only if the server has metadata ``ping``,
                                                               after ``ping_seconds`` (120) each
+    OZONE-GUEST ping 10.0.0.7 of 1442 bytes ok                or: failed, fragmented; packets of the interface's MTU
     OZONE-GUEST ready
 
 It answers ping, and its page on port 80 has the first two lines.
@@ -67,6 +69,8 @@ until ip -4 address show eth0 | grep -q inet || [ $tries -ge 20 ]; do
 done
 address=$(ip -4 address show eth0 | sed -n 's/.*inet \([0-9.]*\).*/\1/p' | head -n 1)
 say "address=${address:-none}" | tee /www/index.html
+mtu=$(cat /sys/class/net/eth0/mtu)
+say "mtu=$mtu"
 httpd -p 80 -h /www
 
 # wget of a static busybox crashes in the resolver of glibc: HTTP by hand.
@@ -90,6 +94,8 @@ else
 fi
 
 seconds() { cut -d . -f 1 /proc/uptime; }
+# Fragments made and received so far: ReasmReqds and FragCreates of proc_net_snmp.
+fragments() { awk '/^Ip: [0-9]/ { print $15 + $20 }' /proc/net/snmp; }
 patience=$(field ping_seconds)
 for other in $(field ping | tr ',' ' '); do
   result=failed end=$(($(seconds) + ${patience:-120}))
@@ -98,6 +104,16 @@ for other in $(field ping | tr ',' ' '); do
     sleep 1
   done
   say "ping $other $result"
+  [ $result = ok ] || continue
+  # An IPv4 packet that fits the MTU has "don't fragment" set (ip(7), IP_MTU_DISCOVER); headers take 20 and 8 bytes.
+  # The kernel fragments it once a router has reported a smaller MTU.
+  before=$(fragments) tries=0 result=failed
+  until [ $result = ok ] || [ $tries -ge 5 ]; do
+    tries=$((tries + 1))
+    ping -c 1 -W 2 -s $((mtu - 28)) "$other" >/dev/null 2>&1 && result=ok
+  done
+  [ "$(fragments)" = "$before" ] || result=fragmented
+  say "ping $other of $mtu bytes $result"
 done
 say ready
 while :; do sleep 3600; done

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.ozone.openstack.plugins.module_utils.endpoint import url_host
 from ansible_collections.ozone.openstack.plugins.module_utils.lab.launch import Host, cgroup, unit_name
 from ansible_collections.ozone.openstack.plugins.module_utils.lab.plan import Bridge, LabError, alias_prefix
 
@@ -127,9 +128,13 @@ def bridge_commands(
     if link is None or link.get("ifalias") != bridge.alias:  # or an earlier run was broken off here
         reasons.append(f"{device} alias")
         commands.append(["ip", "link", "set", device, "alias", bridge.alias])
-        # No frame may leave with an unfilled checksum, and the host is nobody's IPv6 neighbour here.
+        # No frame may leave with an unfilled checksum.
         commands.append(["ethtool", "--offload", device, "tx", "off"])
-        commands.append(["sysctl", "-q", "-w", f"net.ipv6.conf.{device}.disable_ipv6=1"])
+        # The host speaks IPv6 on a bridge only where the lab gives it an address: no other is made or accepted.
+        commands.append(["ip", "link", "set", device, "addrgenmode", "none"])
+        commands.append(["sysctl", "-q", "-w", f"net.ipv6.conf.{device}.accept_ra=0"])
+        if not bridge.six:
+            commands.append(["sysctl", "-q", "-w", f"net.ipv6.conf.{device}.disable_ipv6=1"])
     if link is None or int(link.get("mtu", 0)) != bridge.mtu:
         reasons.append(f"{device} MTU {bridge.mtu}")
         commands.append(["ip", "link", "set", device, "mtu", str(bridge.mtu)])
@@ -141,7 +146,11 @@ def bridge_commands(
     for address in wanted:
         if address not in addresses:
             reasons.append(f"{device} {address}")
-            commands.append(["ip", "address", "add", address, "dev", device])
+            if bridge.six:
+                commands.append(["sysctl", "-q", "-w", f"net.ipv6.conf.{device}.disable_ipv6=0"])
+            # Without a node there is no carrier, and nobody whose address it could be a duplicate of.
+            how = ["nodad"] if bridge.six else []
+            commands.append(["ip", "address", "add", address, "dev", device, *how])
     if link is None or "UP" not in link.get("flags", []):
         commands.append(["ip", "link", "set", device, "up"])
         reasons.append(f"{device} up")
@@ -240,7 +249,7 @@ def power_off(runner: Runner, host: Host, cloud: str, node: str, lock: Path, add
         raise LabError(f"node {node}: its processes are still there 20 s after they were killed; see {lock.parent}")
     if address:
         # Connections to a machine without power are half open; those of ssh would wait for their time-out.
-        runner(["ss", "--kill", "--no-header", "dst", address])
+        runner(["ss", "--kill", "--no-header", "dst", url_host(address)])
 
 
 def shut_down(pid: Path, comm: Callable[[int], str], kill: Callable[[int, int], None] = os.kill) -> None:

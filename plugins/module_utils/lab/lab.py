@@ -16,6 +16,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.atomic import (
     write_atomic,
     write_if_changed,
 )
+from ansible_collections.ozone.openstack.plugins.module_utils.endpoint import url_host
 from ansible_collections.ozone.openstack.plugins.module_utils.lab import files, host, launch
 from ansible_collections.ozone.openstack.plugins.module_utils.lab.plan import (
     Bridge,
@@ -129,7 +130,7 @@ class Lab:
             record = self.directory / name / "node.json"
             address = json.loads(record.read_text(encoding="utf-8"))["management"] if record.exists() else ""
             if address:
-                self.run(["ss", "--kill", "--no-header", "dst", address])
+                self.run(["ss", "--kill", "--no-header", "dst", url_host(address)])
             host.remove_tree(self.directory / name, self.run)
         host.remove_tree(self.directory, self.run)
         (self.ssh / "known_hosts").unlink(missing_ok=True)

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ansible_collections.ozone.openstack.plugins.module_utils.endpoint import version
+
 #: Every device of a lab carries an alias that begins with this and the cloud's name: that is how it is found again.
 ALIAS = "ozone-lab"
 
@@ -36,6 +38,11 @@ class Bridge:
     cidr: str
     address: str  # of the host on the bridge, with prefix length; empty: none
     mtu: int
+
+    @property
+    def six(self) -> bool:
+        """Whether the host has an IPv6 address on it."""
+        return version(self.address) == 6
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,7 @@ def _interface(address: str, cidr: str, what: str) -> str:
     net = ipaddress.ip_network(cidr)
     if ipaddress.ip_address(address) not in net:
         raise LabError(f"{what}: {address} is not in {cidr}")
-    return f"{address}/{net.prefixlen}"
+    return f"{ipaddress.ip_address(address)}/{net.prefixlen}"  # as the kernel writes it
 
 
 def bridges(cloud: Mapping[str, Any]) -> list[Bridge]:

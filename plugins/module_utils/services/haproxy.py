@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.ozone.openstack.plugins.module_utils.endpoint import host_port
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import Context
-from ansible_collections.ozone.openstack.plugins.module_utils.generation.oslo import host_port
 
 CERTIFICATE = "/etc/haproxy/ozone.pem"
 SOCKET = "/run/haproxy/admin.sock"

@@ -13,13 +13,15 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.ozone.openstack.plugins.module_utils import endpoint
 from ansible_collections.ozone.openstack.plugins.module_utils.derived import bcrypt_hash
+from ansible_collections.ozone.openstack.plugins.module_utils.endpoint import host_port
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import (
     CA_FILE,
     Context,
     DeclarationError,
 )
-from ansible_collections.ozone.openstack.plugins.module_utils.generation.oslo import Sections, host_port
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.oslo import Sections
 
 SERVICE = "ironic"
 TRAFFIC = "provisioning"
@@ -79,12 +81,12 @@ def address(cloud: Mapping[str, Any], node: Mapping[str, Any]) -> str:
 
 def url(cloud: Mapping[str, Any], node: Mapping[str, Any]) -> str:
     """The API of a node."""
-    return f"https://{host_port(address(cloud, node), API)}"
+    return endpoint.url("https", address(cloud, node), API)
 
 
 def store(cloud: Mapping[str, Any], node: Mapping[str, Any]) -> str:
     """The image store of a node."""
-    return f"https://{host_port(address(cloud, node), STORE)}"
+    return endpoint.url("https", address(cloud, node), STORE)
 
 
 def group(cloud: Mapping[str, Any], node: Mapping[str, Any]) -> str:
@@ -152,7 +154,7 @@ def site(
         "service_catalog": {"auth_type": "none", "endpoint_override": here},
     }
     if plain_media:
-        options["deploy"]["external_http_url"] = f"http://{host_port(own, PLAIN)}"
+        options["deploy"]["external_http_url"] = endpoint.url("http", own, PLAIN)
     if database == "embedded":
         # Seconds for which a writer waits for another one: all nodes write to one file.
         options["database"] = {"connection": "sqlite:////var/lib/ironic/database/ironic.sqlite?timeout=60"}

@@ -6,7 +6,11 @@ from __future__ import annotations
 import re
 
 from ansible_collections.ozone.openstack.plugins.module_utils.derived import mysql_hash
+from ansible_collections.ozone.openstack.plugins.module_utils.endpoint import host_list, url, url_host
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import Context
+
+#: Port of the replication among the members.
+GALERA = 4567
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
@@ -55,9 +59,11 @@ def config(context: Context) -> str:
             "wsrep_on = ON",
             "wsrep_provider = /usr/lib/galera/libgalera_smm.so",
             f"wsrep_cluster_name = {context.cloud['name']}",
-            f"wsrep_cluster_address = gcomm://{','.join(members)}",
+            f"wsrep_cluster_address = gcomm://{host_list(members)}",
             f"wsrep_node_name = {context.node['name']}",
-            f"wsrep_node_address = {address}",
+            f"wsrep_node_address = {url_host(address)}",
+            # Galera listens at 0.0.0.0 unless it is told otherwise, also where its members have IPv6 addresses.
+            f"wsrep_provider_options = gmcast.listen_addr={url('tcp', address, GALERA)}",
             "wsrep_sst_method = rsync",
         ]
     return "\n".join(lines) + "\n"

@@ -6,22 +6,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.ozone.openstack.plugins.module_utils.endpoint import ovsdb, url_host
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import Context
 
 
 def remotes(context: Context, port: int) -> str:
     """``tcp:address:port`` of every member of the databases, as ovsdb clients want them."""
-    return ",".join(f"tcp:{address}:{port}" for address in context.addresses("ovn", "api_internal", "central"))
+    return ",".join(ovsdb(address, port) for address in context.addresses("ovn", "api_internal", "central"))
 
 
 def central_options(context: Context) -> str:
     """/etc/default/ovn-central (ovn-ctl(8), "clustered databases").
 
     The first member of cloud.yml starts the cluster and the others join it; ovn-ctl only looks at the remote address
-    when the local database does not exist yet, so the order of the file decides nothing later on.
+    when the local database does not exist yet, so the order of the file decides nothing later on. ovn-ctl appends the
+    ports to the addresses as they are.
     """
-    address = context.address("api_internal")
-    members = context.addresses("ovn", "api_internal", "central")
+    address = url_host(context.address("api_internal"))
+    members = [url_host(member) for member in context.addresses("ovn", "api_internal", "central")]
     options = [
         f"--db-nb-addr={address}",
         f"--db-sb-addr={address}",
@@ -41,7 +43,7 @@ def cloud_remotes(cloud: Mapping[str, Any], port: int) -> str:
     """Like ``remotes``, for a declaration: ``cloud`` is the host variable ``ozone_cloud``."""
     network = cloud["traffic"]["api_internal"]
     members = cloud["members"].get("ovn", {}).get("central", [])
-    return ",".join(f"tcp:{member['addresses'][network]}:{port}" for member in members)
+    return ",".join(ovsdb(str(member["addresses"][network]), port) for member in members)
 
 
 def chassis(

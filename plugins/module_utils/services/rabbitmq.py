@@ -7,7 +7,16 @@ import ipaddress
 import json
 
 from ansible_collections.ozone.openstack.plugins.module_utils.derived import rabbitmq_hash
+from ansible_collections.ozone.openstack.plugins.module_utils.endpoint import (
+    RABBITMQ,
+    host_port,
+    rabbitmq_listener,
+    version,
+)
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import Context
+
+#: Port of epmd, by which Erlang nodes find each other.
+PORT_MAPPER = 4369
 
 DEFINITIONS = "/etc/rabbitmq/definitions.json"
 NAMES = "/etc/rabbitmq/inetrc"
@@ -26,7 +35,7 @@ def environment(context: Context) -> str:
     The tools listen as well while they run, as every Erlang node does: they need nothing but the loopback for it.
     """
     address = context.address("message_queue")
-    family = "-proto_dist inet6_tcp " if ":" in address else ""
+    family = "-proto_dist inet6_tcp " if version(address) == 6 else ""
     loopback = "::1" if family else "127.0.0.1"
     return (
         "# Made by Ozone.\n"
@@ -44,13 +53,15 @@ def names(context: Context) -> str:
     own = context.node["name"]
     address = _tuple(context.address("message_queue"))
     lines = [f'{{host, {address}, ["{own}", "{own}.{context.cloud["domain"]}"]}}.', "{lookup, [file, native]}."]
-    return "\n".join(["%% Made by Ozone.", *(["{inet6, true}."] if address.count(",") > 3 else []), *lines, ""])
+    six = ["{inet6, true}."] if version(context.address("message_queue")) == 6 else []
+    return "\n".join(["%% Made by Ozone.", *six, *lines, ""])
 
 
 def port_mapper(context: Context) -> str:
     """The socket of epmd, which by default listens on all addresses."""
     address = context.address("message_queue")
-    listen = ["[::1]:4369", f"[{address}]:4369"] if ":" in address else ["127.0.0.1:4369", f"{address}:4369"]
+    loopback = "::1" if version(address) == 6 else "127.0.0.1"
+    listen = [host_port(entry, PORT_MAPPER) for entry in (loopback, address)]
     lines = ["# Made by Ozone.", "[Socket]", "ListenStream=", *(f"ListenStream={entry}" for entry in listen)]
     return "\n".join([*lines, "FreeBind=true", ""])
 
@@ -62,7 +73,7 @@ def config(context: Context) -> str:
     """
     lines = [
         "# Made by Ozone.",
-        f"listeners.tcp.1 = {context.address('message_queue')}:5672",
+        f"listeners.tcp.1 = {rabbitmq_listener(context.address('message_queue'), RABBITMQ)}",
         f"load_definitions = {DEFINITIONS}",
         "cluster_partition_handling = pause_minority",
         "disk_free_limit.absolute = 500MB",

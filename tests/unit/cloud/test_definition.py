@@ -294,6 +294,20 @@ REFUSED: dict[str, tuple[Callable[[Data], None], list[str]]] = {
             "nodes.control1: the network tunnel has no subnet for the site edge",
         ],
     ),
+    "two IP versions in a network": (
+        both(
+            SECOND_SITE,
+            set_in("nodes", "control1", "site", "main"),
+            set_in("nodes", "compute1", "site", "edge"),
+            set_in(*CONTROL[:-1], "edge", {"cidr": "fd00::/64", "pool": ["fd00::10", "fd00::20"]}),
+            set_in("networks", "tunnel", "subnets", "edge", {"cidr": "fd01::/64", "pool": ["fd01::10", "fd01::20"]}),
+        ),
+        [
+            "networks.control.subnets.edge.cidr: the network control (management, api_internal",
+            "networks.tunnel.subnets.edge.cidr: the network tunnel (tunnel) is IPv6 here and IPv4 at the site main, "
+            "and nodes of both talk to each other over it (give all its subnets addresses of one IP version",
+        ],
+    ),
     "no subnet for an address": (
         both(
             SECOND_SITE,
@@ -585,6 +599,9 @@ ACCEPTED: dict[str, Callable[[Data], None]] = {
         "networks", "spare", {"subnets": {"main": {"cidr": "198.18.5.0/31", "gateway": "198.18.5.0"}}}
     ),
     "IPv6": set_in("networks", "tunnel", "subnets", "main", {"cidr": "fd00::/64", "pool": ["fd00::10", "fd00::ffff"]}),
+    "another IP version in each network": set_in(
+        "networks", "control", "subnets", "main", {"cidr": "fd00::/64", "pool": ["fd00::10", "fd00::ffff"]}
+    ),
     "one of": set_in(
         "profiles", "compute", "services", ["base", {"web": ["agent"]}, {"net": ["local"]}, "store", "chooser"]
     ),

@@ -89,7 +89,7 @@ def test_address_mtu_vlan_and_routes(lab: Any, bonded: Data) -> None:
 
 
 def test_what_an_object_says_itself_stays(lab: Any, bonded: Data) -> None:
-    own = {"mtu": 1550, "vlan_id": 99, "routes": [], "addresses": [{"ip_netmask": "198.18.1.200/24"}]}
+    own = {"mtu": 1650, "vlan_id": 99, "routes": [], "addresses": [{"ip_netmask": "198.18.1.200/24"}]}
     bonded["network_configs"]["bonded"][1] |= own
     bond, vlan = expanded(lab, bonded)
     assert bond["mtu"] == 9000
@@ -254,6 +254,13 @@ REFUSED: dict[str, tuple[Callable[[Data], None], list[str]]] = {
     "management left out": (
         change("network_configs", "bonded", 0, "network", "tunnel"),
         ["network_configs.bonded[1].network: the network tunnel is on another object already"],
+    ),
+    "smaller than the network": (
+        change("network_configs", "bonded", 1, "mtu", 1400),
+        [
+            "network_configs.bonded[1].mtu: 1400 is less than the 1600 of the network tunnel (remove it, or say "
+            "networks.tunnel.mtu: 1400"
+        ],
     ),
     "no VLAN id": (
         no_vlan,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.ozone.openstack.plugins.module_utils.services import BUILDERS, mariadb, ovn
+from ansible_collections.ozone.openstack.plugins.module_utils.services import BUILDERS, mariadb, neutron, ovn
 from ansible_collections.ozone.openstack.plugins.module_utils.services.keystone import key_files
 
 
@@ -76,6 +76,7 @@ def test_rabbitmq_over_ipv6(make_context: Any) -> None:
     ](context)
     assert "{inet6, true}." in BUILDERS["rabbitmq_names"](context)
     assert "ListenStream=[fd00::9:11]:4369" in BUILDERS["rabbitmq_port_mapper"](context)
+    assert "listeners.tcp.1 = fd00::9:11:5672\n" in BUILDERS["rabbitmq_config"](context)
 
 
 def test_a_member_that_joins_changes_nothing_that_a_member_has_read(make_context: Any) -> None:
@@ -134,6 +135,67 @@ def test_a_tunnel_bridge_needs_an_interface_with_a_known_name(make_context: Any)
     del context.node["interfaces"]["tunnel"]
     with pytest.raises(ValueError, match=r"interfaces: \{tunnel: <name>\}"):
         ovn.chassis(context.node, context.cloud, "netdev", "physnet1", "br-ex", "br-tun")
+
+
+def test_databases_of_ovn_over_ipv6(make_context: Any) -> None:
+    context = make_context(members=3)
+    for number, member in enumerate(context.cloud["members"]["ovn"]["central"], start=1):
+        member["addresses"]["internal"] = f"fd00:9::{number}"
+    context.node["addresses"]["internal"] = "fd00:9::2"
+    options = ovn.central_options(context)
+    assert "--db-nb-addr=[fd00:9::2] --db-sb-addr=[fd00:9::2] --db-nb-cluster-local-addr=[fd00:9::2]" in options
+    assert "--ovn-northd-sb-db=tcp:[fd00:9::1]:6642,tcp:[fd00:9::2]:6642,tcp:[fd00:9::3]:6642" in options
+    assert "--db-sb-cluster-remote-addr=[fd00:9::1]" in options
+    assert ovn.cloud_remotes(context.cloud, 6641).startswith("tcp:[fd00:9::1]:6641,")
+
+
+def test_galera_over_ipv6(make_context: Any) -> None:
+    context = make_context(members=2)
+    for number, member in enumerate(context.cloud["members"]["mariadb"]["main"], start=1):
+        member["addresses"]["internal"] = f"fd00:9::{number}"
+    context.node["addresses"]["internal"] = "fd00:9::1"
+    lines = mariadb.config(context).splitlines()
+    assert "bind-address = fd00:9::1" in lines
+    assert "wsrep_cluster_address = gcomm://[fd00:9::1],[fd00:9::2]" in lines
+    assert "wsrep_node_address = [fd00:9::1]" in lines
+    assert "wsrep_provider_options = gmcast.listen_addr=tcp://[fd00:9::1]:4567" in lines
+
+
+def mtu_of(options: dict[str, Any], physical_network: str = "") -> int:
+    """The MTU of a virtual network, or of a provider network, as Neutron computes it from its options.
+
+    ``get_mtu`` of neutron.plugins.ml2.drivers.type_tunnel, type_geneve, type_flat and type_vlan, Neutron 26 to 28.
+    """
+    if physical_network:
+        own = dict(entry.split(":") for entry in options["physical_network_mtus"])
+        return min(options["global_physnet_mtu"], int(own.get(physical_network, options["global_physnet_mtu"])))
+    header = {4: 20, 6: 40}[options["overlay_ip_version"]]
+    return int(min(options["global_physnet_mtu"], options["path_mtu"]) - header - 38)
+
+
+@pytest.mark.parametrize(
+    ("tunnel", "cidr", "external", "virtual", "provider"),
+    [
+        (1500, "198.18.10.0/24", 1500, 1442, 1500),
+        (1400, "198.18.10.0/24", None, 1342, 1500),
+        (1400, "fd00:10::/64", 1500, 1322, 1500),
+        (9000, "198.18.10.0/24", 1500, 8942, 1500),
+        (9000, "fd00:10::/64", 9216, 8922, 9216),
+        (1558, "198.18.10.0/24", 1400, 1500, 1400),
+    ],
+)
+def test_the_mtu_of_virtual_networks(tunnel: int, cidr: str, external: int | None, virtual: int, provider: int) -> None:
+    cloud: dict[str, Any] = {
+        "traffic": {"tunnel": "tunnel"},
+        "networks": {"tunnel": {"mtu": tunnel, "subnets": {"main": {"cidr": cidr}}}},
+    }
+    if external:
+        cloud["traffic"]["external"] = "external"
+        cloud["networks"]["external"] = {"mtu": external, "subnets": {}}
+    options = neutron.underlay(cloud, ["physnet1"], ["physnet2:100:199", "physnet3"])
+    assert mtu_of(options) == virtual
+    for name in ("physnet1", "physnet2", "physnet3"):
+        assert mtu_of(options, name) == provider
 
 
 def test_key_files() -> None:

@@ -62,6 +62,32 @@ def test_a_new_bridge_fills_checksums(cloud: dict[str, Any]) -> None:
     assert ["ip", "address", "add", "198.18.0.1/24", "dev", bridge.device] in commands
 
 
+@pytest.mark.parametrize(
+    "link", [None, {"mtu": 1500, "flags": ["UP"], "ifalias": "ozone-lab:demo:network:control:main"}]
+)
+def test_the_host_speaks_ipv6_on_a_bridge_where_it_has_an_address(cloud: dict[str, Any], link: Any) -> None:
+    cloud["networks"]["control"]["subnets"]["main"] = {"cidr": "fd00:40::/64", "host": "FD00:40::0001"}
+    bridge = next(b for b in plan.bridges(cloud) if b.network == "control")
+    commands, _ = host.bridge_commands(bridge, link, [])
+    last = [["sysctl", "-q", "-w", f"net.ipv6.conf.{bridge.device}.disable_ipv6=0"]]
+    last.append(["ip", "address", "add", "fd00:40::1/64", "dev", bridge.device, "nodad"])
+    assert [command for command in commands if command[-1] != "up"][-2:] == last
+    assert not [command for command in commands if command[-1].endswith("disable_ipv6=1")]
+    assert host.bridge_commands(bridge, {**bridge_link(bridge)}, ["fd00:40::1/64"]) == ([], [])
+
+
+def bridge_link(bridge: plan.Bridge) -> dict[str, Any]:
+    """A bridge that is as it should be."""
+    return {"ifname": bridge.device, "mtu": bridge.mtu, "flags": ["UP"], "ifalias": bridge.alias}
+
+
+def test_the_host_does_not_speak_ipv6_on_other_bridges(cloud: dict[str, Any]) -> None:
+    for bridge in plan.bridges(cloud):
+        commands, _ = host.bridge_commands(bridge, None, [])
+        assert ["sysctl", "-q", "-w", f"net.ipv6.conf.{bridge.device}.disable_ipv6=1"] in commands
+        assert ["ip", "link", "set", bridge.device, "mtu", str(bridge.mtu)] in commands
+
+
 def test_a_bridge_is_corrected(cloud: dict[str, Any]) -> None:
     bridge = next(b for b in plan.bridges(cloud) if b.network == "control")
     link = {"ifname": bridge.device, "mtu": 9000, "flags": [], "ifalias": ""}
@@ -130,9 +156,10 @@ def test_power_off(tmp_path: Path, kind: launch.Host, expected: str) -> None:
     def runner(argv: Sequence[str]) -> host.Result:
         return answers.get(" ".join(argv[:2]), computer(argv))
 
-    host.power_off(runner, kind, "demo", "node1", tmp_path / "lock", "198.18.0.10")
-    assert any(expected in command for command in computer.commands)
-    assert computer.commands[-1] == "ss --kill --no-header dst 198.18.0.10"
+    for address, words in (("198.18.0.10", "198.18.0.10"), ("fd00:40::10", "[fd00:40::10]")):
+        host.power_off(runner, kind, "demo", "node1", tmp_path / "lock", address)
+        assert any(expected in command for command in computer.commands)
+        assert computer.commands[-1] == f"ss --kill --no-header dst {words}"
 
 
 def test_a_time_out_is_a_result() -> None:

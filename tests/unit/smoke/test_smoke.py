@@ -41,7 +41,8 @@ class FakeCloud:
         self.fail: dict[str, Exception] = {}
         self.end_in = "ACTIVE"
         self.metadata = True
-        self.pings = "ok"
+        self.pings = self.full = "ok"
+        self.mtu = 1442
         self.lease = True
         self.calls: list[tuple[str, dict[str, Any]]] = []
         for kind in ("flavors", "images", "networks", "servers"):
@@ -49,6 +50,7 @@ class FakeCloud:
 
     def make(self, kind: str, **values: Any) -> Any:
         identifier = f"{kind}-{next(self.numbers)}"
+        values |= {"mtu": 1442} if kind == "networks" else {}
         thing = SimpleNamespace(id=identifier, **{"name": "", "description": "", **values})
         self.things[kind][identifier] = thing
         return thing
@@ -141,8 +143,10 @@ class FakeCloud:
         address = port.fixed_ips[0]["ip_address"] if self.lease else "none"
         metadata = f"{identifier} hostname=x" if self.metadata else "none"
         lines = ["\x1b[2JLinux", f"OZONE-GUEST address={address}", f"OZONE-GUEST metadata={metadata}"]
+        lines += [f"OZONE-GUEST mtu={self.mtu}"]
         for other in getattr(server, "metadata", {}).get("ping", "").split(","):
             lines += [f"OZONE-GUEST ping {other} {self.pings}"] if other else []
+            lines += [f"OZONE-GUEST ping {other} of {self.mtu} bytes {self.full}"] if other else []
         if self.polls.get(identifier, 0) < 3:
             lines = []
         return {"output": "\r\n".join([*lines, "OZONE-GUEST ready", ""] if lines else [])}
@@ -270,7 +274,11 @@ def test_two_computes_ping_each_other(cloud: FakeCloud) -> None:
     assert [values["host"] for values in made] == ["compute1", "compute2"]
     assert "metadata" not in made[0]
     assert made[1]["metadata"] == {"ping": "198.19.250.10", "ping_seconds": "200"}
-    assert smoke.summary(report).endswith("pinged from compute2 to compute1")
+    assert smoke.summary(report).endswith("pinged from compute2 to compute1 with packets of 1442 bytes")
+    for result in ("failed", "fragmented"):
+        cloud.full = result
+        report = run(cloud, computes=("compute1", "compute2"))
+        assert "no answer from 198.19.250.10 to unfragmented packets of 1442 bytes" in report.problem
     cloud.pings = "failed"
     report = run(cloud, computes=("compute1", "compute2"))
     assert "instance 1 pings 198.19.250.10: no answer from" in report.problem
@@ -306,6 +314,7 @@ def test_waits_are_bounded(cloud: FakeCloud) -> None:
     [
         ("metadata", False, "the guest did not get the metadata of servers-"),
         ("lease", False, "the guest did not get its address 198.19.250.10 by DHCP"),
+        ("mtu", 1500, "the guest did not get the MTU 1442 of its network by DHCP"),
     ],
 )
 def test_what_the_guest_says_counts(cloud: FakeCloud, attribute: str, value: object, words: str) -> None:

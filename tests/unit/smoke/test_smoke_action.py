@@ -53,10 +53,10 @@ def test_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")  # must not be used
     server = http.server.HTTPServer(("127.0.0.1", 0), Page)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    assert action.fetch(f"127.0.0.1:{server.server_port}").startswith("OZONE-GUEST")
+    assert action.fetch("127.0.0.1", server.server_port).startswith("OZONE-GUEST")
     server.shutdown()
     server.server_close()
-    assert action.fetch(f"127.0.0.1:{server.server_port}") == ""
+    assert action.fetch("127.0.0.1", server.server_port) == ""
 
 
 def test_key_and_external_network() -> None:
