@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.ozone.openstack.plugins.module_utils.cloud import schema
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud import scalars, schema
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import (
     CloudError,
     Document,
@@ -161,6 +161,7 @@ def load_services(roles: Iterable[Path]) -> tuple[dict[str, Service], list[Probl
     problems: list[Problem] = []
     for role in roles:
         document, wrong = read(role / "meta" / "service.yml")
+        document = scalars.by_schema(document, "meta/service.yml")
         if not wrong:
             wrong = schema.violations(document, "meta/service.yml")[0]
         problems += wrong

@@ -19,6 +19,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.cloud import (
     catalogue,
     networking,
     overrides,
+    scalars,
     schema,
 )
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.catalogue import Catalogue, Service
@@ -171,6 +172,7 @@ def load(
     """
     file = file.absolute()
     document, problems = read(file)
+    document = scalars.by_schema(document, "cloud.yml")
     if document.data is None:
         raise CloudError(problems or schema.violations(document, "cloud.yml")[0])
     paths = list(roles)
@@ -201,6 +203,7 @@ def define(
     Without a catalogue (``known``), as it has mistakes of its own, nothing that concerns services is checked. Without
     any releases the release is not checked.
     """
+    document = scalars.by_roles(document, known) if known else document
     problems, broken = schema.violations(document, "cloud.yml")
     checks = _Checks(document, schema.prune(document.data, broken), known, file)
     plan = checks.run(set(releases))

@@ -2,7 +2,9 @@
 """YAML files with the line of every key, and the mistakes that are found in them.
 
 PyYAML's resolver follows YAML 1.1, where ``52:54:00:12:34:56`` is a number in base 60 and ``2026-04-01`` a date; the
-types of YAML 1.2's core schema are used for numbers here, so that a MAC address or a release stays a text.
+types of YAML 1.2's core schema are used for numbers here, so that a MAC address stays a text. What else a plain scalar
+was read as, its text is kept beside it: ``0x10``, ``1.10`` and ``ON`` are a number and a boolean only where those are
+meant (``scalars.py``). A key is a text always.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -72,11 +74,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Document:
-    """The data of one YAML file. ``lines`` maps a key path to the line of its key or list item, counted from 1."""
+    """The data of one YAML file. ``lines`` maps a key path to the line of its key or list item, counted from 1.
+
+    ``written`` maps the path of a number or a boolean to the text in the file.
+    """
 
     file: str
     data: Any
     lines: Mapping[Path_, int] = field(default_factory=dict)
+    written: Mapping[Path_, str] = field(default_factory=dict)
 
     def line(self, path: Path_) -> int:
         """The line of ``path``, or of the nearest key above it; 0 for an empty document."""
@@ -85,9 +91,27 @@ class Document:
                 return self.lines[path[:end]]
         return 0
 
+    def with_values(self, values: Mapping[Path_, Any]) -> Document:
+        """The document with other values at some paths, all of which there are; this one stays as it is."""
+        if not values:
+            return self
+        return replace(self, data=_with_values(self.data, values))
+
     def problem(self, path: Path_, message: str, remedy: str = "") -> Problem:
         """A mistake at ``path``."""
         return Problem(self.file, self.line(path), show_path(path), message, remedy)
+
+
+def _with_values(data: Any, values: Mapping[Path_, Any]) -> Any:
+    if () in values:
+        return values[()]
+    below: dict[str | int, dict[Path_, Any]] = {}
+    for path, value in values.items():
+        below.setdefault(path[0], {})[path[1:]] = value
+    copy: Any = dict(data) if isinstance(data, dict) else list(data)
+    for key, inner in below.items():
+        copy[key] = _with_values(copy[key], inner)
+    return copy
 
 
 # The parser in C is ten times faster, and not on every computer.
@@ -124,6 +148,7 @@ class _Builder:
         self.file = file
         self.loader = loader
         self.lines: dict[Path_, int] = {}
+        self.written: dict[Path_, str] = {}
         self.problems: list[Problem] = []
 
     def add(self, line: int, path: Path_, message: str, remedy: str) -> None:
@@ -132,6 +157,7 @@ class _Builder:
     def build(self, node: Any, path: Path_, above: frozenset[int]) -> Any:
         line = node.start_mark.line + 1
         self.lines.setdefault(path, line)
+        self.written.pop(path, None)  # that of a value which "<<" brought
         if id(node) in above:
             self.add(line, path, "an alias that contains itself", "write the value out")
             return None
@@ -141,7 +167,10 @@ class _Builder:
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path, above | {id(node)})
         try:
-            return self.loader.construct_object(node, deep=True)
+            value = self.loader.construct_object(node, deep=True)
+            if isinstance(value, int | float):
+                self.written[path] = str(node.value)
+            return value
         except (yaml.YAMLError, ValueError) as error:
             self.add(
                 line, path, f"not a value: {getattr(error, 'problem', None) or error}", "write plain YAML without tags"
@@ -165,10 +194,7 @@ class _Builder:
             if not isinstance(key_node, yaml.ScalarNode):
                 self.add(line, path, "a key that is a list or a mapping", "use a word as the key")
                 continue
-            key = self.loader.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
-                self.add(line, path, f"the key {key_node.value} is not a text", f'put it in quotes: "{key_node.value}"')
-                key = str(key_node.value)
+            key = str(key_node.value)
             self.lines[(*path, key)] = line
             data[key] = self.build(value_node, (*path, key), above)
         return data
@@ -185,7 +211,7 @@ class _Builder:
 
 
 def parse(text: str, file: str) -> tuple[Document, list[Problem]]:
-    """The document in ``text``, and the mistakes of the YAML itself: syntax, duplicate keys, keys that are no text.
+    """The document in ``text``, and the mistakes of the YAML itself: syntax, duplicate keys, keys that are no scalars.
 
     A document with a syntax error has no data (None).
     """
@@ -203,7 +229,7 @@ def parse(text: str, file: str) -> tuple[Document, list[Problem]]:
         return Document(file, None), [Problem(file, line, "", f"not valid YAML: {what}{column}", remedy)]
     finally:
         loader.dispose()
-    return Document(file, data, builder.lines), builder.problems
+    return Document(file, data, builder.lines, builder.written), builder.problems
 
 
 def read(path: Path, show: str | None = None) -> tuple[Document, list[Problem]]:

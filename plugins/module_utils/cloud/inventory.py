@@ -251,6 +251,7 @@ def _hosts(cloud: Cloud, order: list[str], machine_ssh: Variables) -> dict[str, 
                 variable: value
                 for override in own.values()
                 for variable, value in override.get("variables", {}).items()
+                if value is not None
             },
             "ansible_host": node.addresses[management],
             **(machine_ssh if node.managed else {}),

@@ -183,9 +183,11 @@ def _check_file(
 
 
 def check_variables(document: Document, path: Path_, service: Service, values: Mapping[str, Any]) -> list[Problem]:
-    """Variables that the role does not have, and values that are not of its type.
+    """Variables that the role does not have, and values that are not of its type; null stands for the role's default.
 
     Types are judged by Ansible's own validator, with which the role's argument specs are checked at run time as well.
+    It takes what it could convert (``"no"`` for a boolean, ``a,b`` for a list), and the role sees the value as it was:
+    that is refused here.
     """
     if not values:
         return []
@@ -199,6 +201,8 @@ def check_variables(document: Document, path: Path_, service: Service, values: M
             message = f"the role {service.name} has no variable {name}"
             problems.append(document.problem((*path, name), message, did_you_mean(name, options)))
             continue
+        if value is None:
+            continue
         spec = {
             key: item
             for key, item in options[name].items()
@@ -211,4 +215,35 @@ def check_variables(document: Document, path: Path_, service: Service, values: M
                     (*path, name), str(error).rstrip("."), f"see the variable in the README of the role {service.name}"
                 )
             )
+        if not result.error_messages:
+            for tail, message, remedy in _other_type(options[name], value):
+                problems.append(document.problem((*path, name, *tail), message, remedy))
     return problems
+
+
+#: Types of argument specs that a text can be converted to: the Python types of their values, and what to write.
+_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "bool": ((bool,), "write true or false, without quotes"),
+    "int": ((int,), "write a whole number, without quotes"),
+    "float": ((int, float), "write a number, without quotes"),
+    "list": ((list,), "write a list: [...]"),
+    "dict": ((dict,), "write a mapping: {...}"),
+}
+
+
+def _other_type(spec: Mapping[str, Any], value: Any, path: Path_ = ()) -> Iterator[tuple[Path_, str, str]]:
+    """Values that Ansible's validator would convert: the path below the variable, what is wrong, what to do."""
+    kind = str(spec.get("type", "str"))
+    if kind in _TYPES:
+        types, remedy = _TYPES[kind]
+        if not isinstance(value, types) or (isinstance(value, bool) and kind != "bool"):
+            yield path, f"must be of type {kind}, not {value!r}", remedy
+            return
+    inner = spec.get("options") or {}
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _other_type({"type": spec.get("elements", "raw"), "options": inner}, item, (*path, index))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key in inner and item is not None:
+                yield from _other_type(inner[key], item, (*path, key))

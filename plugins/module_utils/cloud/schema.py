@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The JSON schemas of cloud.yml and of a role's meta/service.yml, and what a violation is called.
 
-The keyword ``rule`` (unknown to JSON schema, which ignores it) says in words what a pattern or a format asks for.
+Two keywords are unknown to JSON schema, which ignores them: ``rule`` says in words what a pattern or a format asks for,
+``multiline`` that texts here, and in what is below, may have several lines.
 Every key has a ``description``: ``reference.py`` makes the documentation of it.
 """
 
@@ -134,7 +135,7 @@ NIC: Schema = {
 }
 
 _HINT_TEXT: Schema = {
-    "type": ["string", "integer"],
+    "type": "string",
     "minLength": 1,
     "description": "The value; a text may start with an operator of Ironic: `s== ...`, `<in> ...`, `>= ...`.",
 }
@@ -150,7 +151,12 @@ _HINTS: Schema = _object(
         "hctl": {**_HINT_TEXT, "description": "Its SCSI address: `0:0:1:0`."},
         "model": {**_HINT_TEXT, "description": "Its model."},
         "vendor": {**_HINT_TEXT, "description": "Its vendor."},
-        "size": {**_HINT_TEXT, "description": "Its size in GiB: `447`, `>= 400`."},
+        "size": {
+            **_HINT_TEXT,
+            "type": ["string", "integer"],
+            "minimum": 1,
+            "description": "Its size in GiB: `447`, `>= 400`.",
+        },
         "rotational": {"type": "boolean", "description": "Whether it rotates; false for SSD and NVMe."},
         "name": {
             **_HINT_TEXT,
@@ -259,7 +265,7 @@ CONTAINER_OVERRIDE = _object(
             "Environment variables. No secrets: units are readable.",
             "variable",
             ENVIRONMENT,
-            {"type": ["string", "number"], "description": "The value."},
+            {"type": ["string", "null"], "description": "The value; null: without this variable."},
         ),
         "podman_args": _list("Further arguments of `podman run`.", _text("An argument.", minLength=1)),
         "volumes": _list(
@@ -338,7 +344,10 @@ OVERRIDE = _object(
             "Variables of the service's role; its README lists them.",
             "variable",
             VARIABLE,
-            {"description": "A value of the variable's type."},
+            {
+                "description": "A value of the variable's type; null leaves it to the role's default.",
+                "multiline": True,
+            },
         ),
     },
 )
@@ -483,6 +492,7 @@ CLOUD: Schema = {
                         "type": "object",
                         "description": "An object of os-net-config: interface, vlan, linux_bond, ovs_bridge, ...",
                         "additionalProperties": True,
+                        "multiline": True,
                     },
                     minItems=1,
                 ),
@@ -795,6 +805,72 @@ def network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
 
 
 @cache
+def _keys(title: str) -> Schema:
+    return {one["title"]: one for one in (CLOUD, SERVICE)}[title]
+
+
+def at(title: str, path: Path_) -> Schema:
+    """The schema of the value at a path; empty where it says nothing of it. ``title``: that of the schema."""
+    found = _keys(title)
+    for part in path:
+        if isinstance(part, int):
+            inner = found.get("items", {})
+        else:
+            inner = found.get("properties", {}).get(part) or found.get("additionalProperties")
+        if not isinstance(inner, dict):
+            return {}
+        found = inner
+    return found
+
+
+def types_at(title: str, path: Path_) -> frozenset[str]:
+    """The types that the value at a path may have; empty where any may be."""
+    wanted = at(title, path).get("type", ())
+    return frozenset({wanted} if isinstance(wanted, str) else wanted)
+
+
+#: Signs that a person does not see, of which a line is not made: controls, line ends, marks of the writing direction.
+_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\ufff9-\ufffb]")
+#: In a text of several lines only those are refused that no text has.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def _several_lines(title: str, path: Path_) -> bool:
+    """Whether the text at a path may have several lines: by the schema of it, or of what it is in."""
+    return any(at(title, path[:end]).get("multiline", False) for end in range(len(path), 0, -1))
+
+
+def _unprintable(document: Document, title: str) -> Iterator[tuple[Path_, Problem]]:
+    """Texts and keys with characters that make another line of them, or that nobody sees."""
+    waiting: list[tuple[Path_, Any]] = [((), document.data)]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [((*path, key), item) for key, item in value.items()]
+            texts = [((*path, key), key, False) for key in value]
+        elif isinstance(value, list):
+            waiting += [((*path, index), item) for index, item in enumerate(value)]
+            continue
+        else:
+            texts = [(path, value, True)]
+        for where, text, is_value in texts:
+            found = _INVISIBLE.search(text) if isinstance(text, str) else None
+            if found and is_value and _several_lines(title, where):
+                found = _UNPRINTABLE.search(text)
+            if found:
+                yield where, document.problem(where, *_tell_unprintable(found[0]))
+
+
+def _tell_unprintable(character: str) -> tuple[str, str]:
+    """Message and remedy for a character that must not be in a text."""
+    if character in "\n\r\u2028\u2029":
+        return "contains a line break", "write it on one line, in quotes; a block after | or > ends with a line break"
+    if character == "\t":
+        return "contains a tab", "write blanks"
+    return f"contains the character U+{ord(character):04X}, which is invisible", "type the value anew"
+
+
+@cache
 def _validator(title: str) -> Any:
     # Imported late: the schemas can be read, for the documentation, where jsonschema is not installed.
     jsonschema: Any = importlib.import_module("jsonschema")
@@ -804,8 +880,12 @@ def _validator(title: str) -> Any:
         checker.checks(name, raises=ValueError)(
             lambda value, check=check: not isinstance(value, str) or bool(check(value))
         )
-    schema = {"cloud.yml": CLOUD, "meta/service.yml": SERVICE}[title]
-    return jsonschema.Draft202012Validator(schema, format_checker=checker)
+    # To JSON schema 1500.0 is an integer; written into a configuration file it is none.
+    types = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _checker, value: isinstance(value, int) and not isinstance(value, bool)
+    )
+    validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=types)
+    return validator(_keys(title), format_checker=checker)
 
 
 _TYPES = {
@@ -835,6 +915,23 @@ def _type_name(value: Any) -> str:
 def _wanted_types(schema: Schema) -> str:
     wanted = schema["type"]
     return " or ".join(_TYPES[one] for one in ([wanted] if isinstance(wanted, str) else wanted))
+
+
+def _wrong_type(value: Any, written: str | None, schema: Schema) -> tuple[str, str]:
+    """Message and remedy for a value of another type than is wanted. ``written``: its text in the file."""
+    wanted = schema["type"]
+    message = f"must be {_wanted_types(schema)}, not {_type_name(value)}"
+    if isinstance(value, str | int | float):
+        message += f" ({_show(value) if written is None else written})"
+    if value is None:
+        return message, "give it a value, or remove the key"
+    if "boolean" in wanted and isinstance(value, str):
+        return message, "write true or false"
+    if "integer" in wanted and isinstance(value, str | float) and not isinstance(value, bool):
+        number = re.fullmatch(r"\s*([-+]?)0*([0-9][0-9_]*?)(\.0*)?\s*", str(value))
+        if number:
+            return message, f"write {number[1].removeprefix('+')}{number[2].replace('_', '')}, without quotes"
+    return message, schema.get("rule", "")
 
 
 def _show(value: Any) -> str:
@@ -868,11 +965,7 @@ def _violation(error: Any, document: Document) -> Iterator[tuple[Path_, Problem]
         yield path, document.problem(path, f"the key {key} is missing", text)
         return
     if kind == "type":
-        message = f"must be {_wanted_types(schema)}, not {_type_name(value)}"
-        if isinstance(value, int | float) and not isinstance(value, bool) and "string" in schema["type"]:
-            remedy = f'put it in quotes: "{value}"'
-        elif value is None:
-            remedy = "give it a value, or remove the key"
+        message, remedy = _wrong_type(value, document.written.get(path), schema)
     elif kind in ("pattern", "format"):
         message = f"{_show(value)} is not possible here"
         if kind == "format":
@@ -917,6 +1010,10 @@ def violations(document: Document, title: str) -> tuple[list[Problem], list[Path
             problems.append(problem)
             if error.validator != "required":
                 broken.append(path)
+    for path, problem in _unprintable(document, title):
+        if path not in broken:
+            problems.append(problem)
+            broken.append(path)
     return problems, broken
 
 

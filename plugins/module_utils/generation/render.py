@@ -84,6 +84,14 @@ def _refuse_unknown(where: str, given: Mapping[str, Any], known: set[str]) -> No
         raise DeclarationError(f"{where}: unknown key {', '.join(unknown)} (known: {', '.join(sorted(known))})")
 
 
+def _environment(*levels: Mapping[str, Any]) -> dict[str, str]:
+    """Environment variables, later levels over earlier ones; None removes one, a boolean is ``true`` or ``false``."""
+    merged: dict[str, Any] = {}
+    for level in levels:
+        merged |= level
+    return {name: oslo.text(value) for name, value in merged.items() if value is not None}
+
+
 class Renderer:
     """Renders one service on one node. ``meta`` is the content of ``roles/<service>/meta/service.yml``."""
 
@@ -262,12 +270,11 @@ class Renderer:
                 argv=[str(word) for word in argv],
                 mount=self.config_dir,
                 volumes=[f"{CA_FILE}:{CA_FILE}:ro", *spec.get("volumes", []), *override.get("volumes", [])],
-                environment={
-                    "OS_CACERT": CA_FILE,
-                    "REQUESTS_CA_BUNDLE": CA_FILE,
-                    **spec.get("environment", {}),
-                    **override.get("environment", {}),
-                },
+                environment=_environment(
+                    {"OS_CACERT": CA_FILE, "REQUESTS_CA_BUNDLE": CA_FILE},
+                    spec.get("environment", {}),
+                    override.get("environment", {}),
+                ),
                 user=str(spec.get("user", IMAGE_USER)),
                 capabilities=[*spec.get("capabilities", []), *override.get("capabilities", [])],
                 privileged=bool(spec.get("privileged", False)),

@@ -58,6 +58,10 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "web": {
         "web_workers": {"type": "int", "required": False},
         "web_mode": {"type": "str", "choices": ["fast", "slow"]},
+        "web_flag": {"type": "bool"},
+        "web_names": {"type": "list", "elements": "str"},
+        "web_map": {"type": "dict"},
+        "web_items": {"type": "list", "elements": "dict", "options": {"on": {"type": "bool"}}},
     },
 }
 

@@ -104,16 +104,12 @@ REFUSED: dict[str, tuple[Callable[[Data], None], list[str]]] = {
     "missing management": (drop("traffic", "management"), ["traffic: the key management is missing (Network for: SSH"]),
     "missing plugin": (drop("plugin"), ["the key plugin is missing"]),
     "other plugin": (set_in("plugin", "x"), ["plugin: must be ozone.openstack.cloud"]),
-    "unquoted release": (
-        set_in("release", 2026.1),
-        ['release: must be a text, not a number (put it in quotes: "2026.1")'],
-    ),
     "nothing": (set_in("nodes", "compute1", None), ["nodes.compute1: must be a mapping, not nothing (give it a value"]),
     "wrong type": (
         set_in("networks", "control", "mtu", "big"),
         ["networks.control.mtu: must be a whole number, not a text"],
     ),
-    "truth for a text": (set_in("domain", True), ["domain: must be a text, not true or false"]),
+    "a list for a text": (set_in("domain", ["a"]), ["domain: must be a text, not a list"]),
     "too small": (set_in("networks", "control", "mtu", 100), ["networks.control.mtu: must be at least 1280, not 100"]),
     "too large": (set_in("networks", "control", "mtu", 99999), ["must be at most 9216, not 99999"]),
     "no nodes": (set_in("nodes", {}), ["nodes: needs at least 1 entry (The machines."]),

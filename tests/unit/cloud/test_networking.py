@@ -228,7 +228,7 @@ REFUSED: dict[str, tuple[Callable[[Data], None], list[str]]] = {
         ["network_configs.bonded[1].network: unknown network tunel (did you mean tunnel?)"],
     ),
     "network is no text": (
-        change("network_configs", "bonded", 1, "network", 3),
+        change("network_configs", "bonded", 1, "network", ["control"]),
         ["network_configs.bonded[1].network: must be the name of a network"],
     ),
     "not connected": (

@@ -75,6 +75,23 @@ REFUSED = [
         {"web": {"variables": {"web_mode": "faster"}}},
         "variables.web_mode: value of web_mode must be one of: fast, slow",
     ),
+    *(
+        (
+            ("overrides",),
+            {"web": {"variables": variable}},
+            f"variables.{name}: must be of type {kind}, not",
+        )
+        for name, kind, variable in (
+            ("web_workers", "int", {"web_workers": "4"}),
+            ("web_workers", "int", {"web_workers": True}),
+            ("web_workers", "int", {"web_workers": 4.0}),
+            ("web_flag", "bool", {"web_flag": "no"}),
+            ("web_flag", "bool", {"web_flag": 0}),
+            ("web_names", "list", {"web_names": "a,b"}),
+            ("web_map", "dict", {"web_map": "a=b"}),
+            ("web_items[0].on", "bool", {"web_items": [{"on": "no"}]}),
+        )
+    ),
     (
         ("overrides",),
         {"db": {"variables": {"db_x": "x"}}},
