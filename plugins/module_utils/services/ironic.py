@@ -130,6 +130,11 @@ def site(
     :raises DeclarationError: the database does not fit the cloud, or nobody serves the machines of a site.
     """
     problems = _problems(cloud, database)
+    problems += [
+        f"ironic_interfaces: {kind}: write a list of names: [{names}]"
+        for kind, names in interfaces.items()
+        if isinstance(names, str)
+    ]
     if problems:
         raise DeclarationError("\n".join(problems))
     own = address(cloud, node)

@@ -4,10 +4,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from ansible_collections.ozone.openstack.plugins.module_utils.derived import mysql_hash
 from ansible_collections.ozone.openstack.plugins.module_utils.endpoint import host_list, url, url_host
-from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import Context
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import Context, DeclarationError
+from ansible_collections.ozone.openstack.plugins.module_utils.services import option_text
+
+_OPTION = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+#: Options that know YES and NO instead of ON and OFF (mariadbd --help --verbose, MariaDB 11.8).
+_YES_NO = frozenset({"secure_timestamp", "slave_run_triggers_for_rbr", "updatable_views_with_limit"})
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 #: Port of the replication among the members.
 GALERA = 4567
@@ -66,4 +74,31 @@ def config(context: Context) -> str:
             f"wsrep_provider_options = gmcast.listen_addr={url('tcp', address, GALERA)}",
             "wsrep_sst_method = rsync",
         ]
+    return "\n".join(lines) + "\n"
+
+
+def _value(name: str, value: Any) -> str:
+    """A value in an option file: in quotes where MariaDB would read a comment, an escape or outer blanks."""
+    if isinstance(value, list):
+        value = ",".join(_value(name, item) for item in value)
+    truth = option_text.boolean(value)
+    if truth is not None:
+        words = ("YES", "NO") if name.replace("-", "_") in _YES_NO else ("ON", "OFF")
+        return words[0] if truth else words[1]
+    text = str(value)
+    if text == text.strip() and text and not re.search(r"""[#\\"'\n\r\t]""", text):
+        return text
+    return '"' + "".join(_ESCAPES.get(character, character) for character in text) + '"'
+
+
+def operator_options(context: Context, values: Mapping[str, Any] | None = None) -> str:
+    """``mariadb_options``. Booleans are ON and OFF: many options take no other word (event_scheduler).
+
+    :raises DeclarationError: a name that is none of an option, or a value that no option has.
+    """
+    lines = ["# Made by Ozone from mariadb_options.", "[mariadbd]"]
+    for name, value in option_text.given("mariadb_options", values):
+        if not _OPTION.fullmatch(name):
+            raise DeclarationError(f"mariadb_options: {name!r} is no name of an option: letters, digits, _ and - only")
+        lines.append(f"{name} = {_value(name, value)}")
     return "\n".join(lines) + "\n"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import Context, DeclarationError
+from ansible_collections.ozone.openstack.plugins.module_utils.services import option_text
 
 ACCOUNTS_TOOL = "/usr/lib/ozone/ozone-accounts"
 ACCOUNT_KEYS = {"name", "authorized_keys", "sudo", "groups", "state"}
@@ -40,6 +41,31 @@ def hosts(context: Context) -> str:
     return "\n".join(lines) + "\n"
 
 
+#: HAProxy binds the virtual addresses also while another node holds them.
+SYSCTL = {"net.ipv4.ip_nonlocal_bind": 1, "net.ipv6.ip_nonlocal_bind": 1}
+_PARAMETER = re.compile(r"[A-Za-z0-9_*-][A-Za-z0-9_.*/:@-]*")
+
+
+def kernel_parameters(context: Context, values: Mapping[str, Any] | None = None) -> str:
+    """sysctl.d(5): Ozone's own parameters, and ``node_sysctl``. The kernel writes booleans as 1 and 0.
+
+    A list is written with blanks between (``net.ipv4.tcp_rmem``); None leaves a parameter as it is.
+
+    :raises DeclarationError: a name that is none of a parameter, or a value that no parameter has.
+    """
+    lines = ["# Made by Ozone, with node_sysctl."]
+    for name, value in option_text.given("node_sysctl", {**SYSCTL, **(values or {})}):
+        words = value if isinstance(value, list) else [value]
+        truths = [option_text.boolean(word) for word in words]
+        text = " ".join(str(word if truth is None else int(truth)) for word, truth in zip(words, truths, strict=True))
+        if not _PARAMETER.fullmatch(name):
+            raise DeclarationError(f"node_sysctl: {name!r} is no name of a kernel parameter, such as vm.swappiness")
+        if not text.strip() or not text.isprintable():
+            raise DeclarationError(f"node_sysctl: {name}: needs a value on one line, or null")
+        lines.append(f"{name} = {text}")
+    return "\n".join(lines) + "\n"
+
+
 def _account_problems(account: Mapping[str, Any], protected: str) -> list[str]:
     """What is wrong with an entry of node_accounts."""
     name = str(account.get("name", ""))
@@ -47,6 +73,8 @@ def _account_problems(account: Mapping[str, Any], protected: str) -> list[str]:
     found = [f"unknown key {', '.join(unknown)} (known: {', '.join(sorted(ACCOUNT_KEYS))})"] if unknown else []
     if not ACCOUNT_NAME.fullmatch(name):
         found.append("name: small letters, digits, - and _, 32 at most")
+    if not isinstance(account.get("sudo", False), bool):
+        found.append(f"sudo: write true or false, without quotes, not {account['sudo']!r}")
     if name in ("root", protected):
         found.append("this account is what Ozone logs in with, it is left as it was made")
     if account.get("state", "present") not in ("present", "absent"):

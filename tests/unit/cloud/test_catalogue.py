@@ -136,7 +136,14 @@ def test_unreadable_argument_specs(lab: Any, text: str, wanted: str) -> None:
 def test_variables(lab: Any) -> None:
     known = catalogue.load([lab.roles]).services
     assert known["web"].variables is not None
-    assert sorted(known["web"].variables) == ["web_flag", "web_items", "web_map", "web_mode", "web_names", "web_workers"]
+    assert sorted(known["web"].variables) == [
+        "web_flag",
+        "web_items",
+        "web_map",
+        "web_mode",
+        "web_names",
+        "web_workers",
+    ]
     assert known["db"].variables is None
     (lab.roles / "db" / "meta" / "argument_specs.yml").write_text(
         "argument_specs: {main: {options: {x: {}}}, deploy: }\n"

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.ozone.openstack.plugins.module_utils.services import BUILDERS, mariadb, neutron, ovn
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import DeclarationError
+from ansible_collections.ozone.openstack.plugins.module_utils.services import BUILDERS, mariadb, neutron, node, ovn
 from ansible_collections.ozone.openstack.plugins.module_utils.services.keystone import key_files
 
 
@@ -202,3 +203,48 @@ def test_key_files() -> None:
     assert key_files({"1": "b", "0": "a"}, "keys") == {
         "keys/0": {"content": "a", "mode": "0640"}, "keys/1": {"content": "b", "mode": "0640"},
     }  # fmt: skip
+
+
+#: What arrives was tried with my_print_defaults and mariadbd of MariaDB 11.8.
+MARIADB = [
+    (True, "ON"), (False, "OFF"), ("ON", "ON"), ("off", "OFF"), ("yes", "ON"), ("True", "ON"), (7, "7"), (2.5, "2.5"),
+    ("16M", "16M"), ("", '""'), ("a b", "a b"), (" a", '" a"'), ("SET NAMES utf8 # x", '"SET NAMES utf8 # x"'),
+    ("C:\\\\x", '"C:\\\\\\\\x"'), ('say "x"', '"say \\"x\\""'), ("it's", '"it\'s"'), ("a\nb\tc", '"a\\nb\\tc"'),
+    (["STRICT_ALL_TABLES", "ANSI"], "STRICT_ALL_TABLES,ANSI"), ("50E3", "50E3"), ("0x10", "0x10"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "written"), MARIADB)
+def test_options_of_mariadb(make_context: Any, value: Any, written: str) -> None:
+    text = mariadb.operator_options(make_context(), {"event_scheduler": value, "left_out": None})
+    assert text.splitlines()[1:] == ["[mariadbd]", f"event_scheduler = {written}"]
+
+
+def test_options_of_mariadb_that_know_other_words(make_context: Any) -> None:
+    text = mariadb.operator_options(make_context(), {"updatable_views_with_limit": False, "secure-timestamp": "yes"})
+    assert text.splitlines()[2:] == ["secure-timestamp = YES", "updatable_views_with_limit = NO"]
+
+
+@pytest.mark.parametrize("options", [{"a b": 1}, {"x\n[client]": 1}, {"x": {"y": 1}}, {"x": [[1]]}, {"": 1}])
+def test_options_of_mariadb_that_are_none(make_context: Any, options: dict[str, Any]) -> None:
+    with pytest.raises(DeclarationError, match="mariadb_options: "):
+        mariadb.operator_options(make_context(), options)
+
+
+def test_kernel_parameters(make_context: Any) -> None:
+    values = {
+        "vm.swappiness": 10, "net.ipv4.ip_forward": True, "net.ipv6.conf.eth0/100.forwarding": "off",
+        "net.ipv4.tcp_rmem": [4096, 87380, "6291456"], "kernel.core_pattern": "|/bin/x %p", "left.out": None,
+        "net.ipv6.ip_nonlocal_bind": None, "net.ipv4.ip_nonlocal_bind": "no",
+    }  # fmt: skip
+    assert node.kernel_parameters(make_context(), values).splitlines()[1:] == [
+        "kernel.core_pattern = |/bin/x %p", "net.ipv4.ip_forward = 1", "net.ipv4.ip_nonlocal_bind = 0",
+        "net.ipv4.tcp_rmem = 4096 87380 6291456", "net.ipv6.conf.eth0/100.forwarding = 0", "vm.swappiness = 10",
+    ]  # fmt: skip
+    assert "net.ipv6.ip_nonlocal_bind = 1" in node.kernel_parameters(make_context())
+
+
+@pytest.mark.parametrize("values", [{"a b": 1}, {"x": ""}, {"x": "1\ny = 2"}, {"x": {"y": 1}}])
+def test_kernel_parameters_that_are_none(make_context: Any, values: dict[str, Any]) -> None:
+    with pytest.raises(DeclarationError, match="node_sysctl: "):
+        node.kernel_parameters(make_context(), values)
