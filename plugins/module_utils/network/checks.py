@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import did_you_mean
-from ansible_collections.ozone.openstack.plugins.module_utils.network import bonding, ovs_options
+from ansible_collections.ozone.openstack.plugins.module_utils.network import bonding, dependencies, ovs_options
 from ansible_collections.ozone.openstack.plugins.module_utils.network.model import (
     Device,
     IPAddress,
@@ -31,7 +31,21 @@ _BRIDGES = _OVS_BRIDGES | {"linux_bridge"}
 #: What leaves nothing of its members to others. A bridge does: the kernel looks for VLANs of a port first.
 _TAKES_ALL = _OVS_BONDS | {"linux_bond", "ovs_dpdk_port"}
 _IB = frozenset({"ib_interface", "ib_child_interface"})
+_NICS = frozenset({"interface", "sriov_pf", "sriov_vf", "ib_interface"})
+_BONDS = _OVS_BONDS | {"linux_bond"}
 _DOTTED = re.compile(r"[^:]+\.[0-9]+\Z")
+
+
+#: Metric of a route of IPv6 that names none, or 0: IP6_RT_PRIO_USER of <linux/ipv6_route.h>.
+IPV6_METRIC = 1024
+
+#: Address -> its device; a link-local one together with the device, as it means something else on each link.
+Owners = dict[tuple[IPAddress, str], str]
+
+
+def _scoped(address: IPAddress, device: Device) -> tuple[IPAddress, str]:
+    """The key of an address of a device in ``Owners``. Of IPv6 only: the kernel gives 169.254.0.0/16 no such scope."""
+    return address, device.name if address.version == 6 and address.is_link_local else ""
 
 
 class _Whole:
@@ -53,6 +67,7 @@ class _Whole:
         self.by_name: dict[str, Device] = {}
         for device in devices:
             self.by_name.setdefault(device.name, device)
+        self.graph: dependencies.Graph = {}
         self.below: dict[str, list[Device]] = {}
         for device in devices:
             if device.master is not None:
@@ -124,9 +139,7 @@ class _Whole:
     def vlan(self, device: Device, parent: Device | None) -> None:
         """The rules about what carries a VLAN."""
         report, path = self.report, f"{device.path}.device"
-        if device.parent == device.name:
-            report.add(path, f"{device.name} cannot be on itself", "name the NIC, bond or bridge that carries it")
-        elif parent is None:
+        if parent is None:
             if self.complete and _DOTTED.match(device.parent or ""):
                 report.add(path, f"there is no device {device.parent}", "write that VLAN as a device, too")
         elif parent.kind in WITHOUT_ADDRESSES:
@@ -137,23 +150,32 @@ class _Whole:
         elif (master := self.by_name.get(parent.master or "")) is not None and master.kind in _TAKES_ALL:
             message = f"{parent.name} is a member of {parent.master}, which sends and receives for it"
             report.add(path, message, f"put the VLAN on {parent.master}, or on the bridge that this is in")
-        else:
-            seen, here = {device.name}, parent
-            while here is not None and here.parent is not None and here.kind == "vlan":
-                if here.name in seen:
-                    report.add(path, f"{device.name} is on {device.parent}, which is on {device.name} in the end",
-                               "name the NIC, bond or bridge that carries it")  # fmt: skip
-                    break
-                seen.add(here.name)
-                above = self.by_name.get(here.parent)
-                if above is None:
-                    break
-                here = above
+
+    def cycles(self) -> None:
+        """No device may depend on itself, and no patch ports may connect bridges in a ring."""
+        self.graph = dependencies.graph(self.by_name)
+        for cycle in dependencies.cycles(self.graph):
+            inner = [self.by_name[name] for name, _relation in cycle]
+            start = next((index for index, one in enumerate(inner) if one.parent is not None), 0)
+            ordered = [*cycle[start:], *cycle[:start]]
+            device = inner[start]
+            chain = ", which ".join(
+                f"{relation} {following}"
+                for (_name, relation), (following, _) in zip(ordered, [*ordered[1:], ordered[0]], strict=True)
+            )
+            remedy = "break the cycle: remove one of these relations"
+            if device.kind == "vlan" and device.parent == device.master:
+                place = f"type: vlan, device: {device.parent}, vlan_id: {device.vlan_id}"
+                remedy = f"write it beside {device.parent}, in the list of all devices: {place}"
+            self.report.add(device.path, f"{device.name} {chain}: a cycle", remedy)
+        for port, ring in dependencies.rings(self.by_name):
+            message = f"{port.name} closes a ring of bridges, in which a broadcast goes round: {', '.join(ring)}"
+            remedy = "remove one pair of patch ports; or give the ports a tag, or the bridges rstp_enable=true"
+            self.report.add(port.path, message, remedy)
 
     def internal(self, device: Device) -> bool:
         """Whether a device is an internal port of an OVS bridge with a tag, and not a VLAN of the kernel."""
-        master = self.by_name.get(device.master or "")
-        return device.kind == "vlan" and device.parent is None and master is not None and master.kind in _OVS_BRIDGES
+        return dependencies.internal(device, self.by_name)
 
     def vf(self, device: Device, parent: Device | None) -> None:
         """The rules about a VF and its PF."""
@@ -182,6 +204,12 @@ class _Whole:
             for member in marked[1:]:
                 message = f"{device.name} has a primary member already: {marked[0].name}"
                 self.report.add(f"{member.path}.primary", message, "mark one member only")
+            if marked and device.kind in _OVS_BONDS:
+                self.ovs_primary(device, marked[0])
+            elif marked and device.kind in _BRIDGES and not self.nics(marked[0]):
+                self.report.warn(
+                    f"{marked[0].path}.primary", f"{marked[0].name} has no NIC", "it does nothing; remove it"
+                )
             if device.kind != "linux_bond":
                 continue
             mode, path = device.bonding.get("mode"), f"{device.path}.bonding_options"
@@ -206,6 +234,34 @@ class _Whole:
             if device.primary and device.master is None:
                 self.report.warn(f"{device.path}.primary", f"{device.name} is no member of anything", "it does nothing")
 
+    def ovs_primary(self, bond: Device, member: Device) -> None:
+        """The preferred member of a bond of Open vSwitch: only active-backup, its default, has one."""
+        columns = self.port_columns(bond)
+        mode, named = columns.get(("bond_mode", None), bonding.AB), columns.get(("other_config", "bond-primary"))
+        if named is not None and named != member.name:
+            message = f"bond-primary is {named}, and {member.name} is marked as primary"
+            self.report.add(f"{bond.path}.ovs_options", message, "keep one of them")
+        elif mode != bonding.AB:
+            message = f"a bond in mode {mode} has no preferred member"
+            remedy = "remove it, unless it is for the MAC address of the bridge"
+            self.report.warn(f"{member.path}.primary", message, remedy)
+        else:
+            self.replace(bond, bonding={"primary": member.name})
+
+    def nics(self, device: Device) -> list[Device]:
+        """The NICs and VFs beneath a device, itself included."""
+        names = [device.name, *sorted(dependencies.beneath(self.graph, device.name))]
+        return [self.by_name[name] for name in names if self.by_name[name].kind in _NICS]
+
+    def port_columns(self, bond: Device) -> dict[tuple[str, str | None], str]:
+        """What the configuration sets of the port of a bond of Open vSwitch: (column, key) -> value."""
+        return {
+            (one.column, one.key): one.value
+            for other in self.devices
+            for one in other.ovs_settings
+            if one.table == "Port" and one.record == bond.name
+        }
+
     def bonds(self) -> None:
         """What members a bond can have together; the options of bonds of Open vSwitch."""
         for device in self.devices:
@@ -223,13 +279,7 @@ class _Whole:
                         remedy = "use mode=active-backup fail_over_mac=active"
                         self.report.add(f"{device.path}.bonding_options", message, remedy)
             elif device.kind in _OVS_BONDS:
-                columns = {
-                    (one.column, one.key): one.value
-                    for other in self.devices
-                    for one in other.ovs_settings
-                    if one.table == "Port" and one.record == device.name
-                }
-                path = f"{device.path}.ovs_options"
+                path, columns = f"{device.path}.ovs_options", self.port_columns(device)
                 ovs_options.check_bond(self.report, path, columns, device.members, self.complete)
 
     # ---- Open vSwitch
@@ -301,9 +351,6 @@ class _Whole:
             elif device.kind == "ovs_tunnel" and self.sound(device, "ovs_options"):
                 ovs_options.check_tunnel(self.report, device)
             elif device.kind in _OVS_BRIDGES:
-                if not device.ovs_internal and (device.addresses or device.routes or device.rules):
-                    message = f"{device.name} has no internal port, so it can have no addresses and routes"
-                    self.report.add(device.path, message, "remove them, or ovs_internal: false")
                 carried = [one.name for one in (device, *self.below.get(device.name, [])) if one.addresses]
                 if device.fail_mode == "secure" and carried:
                     message = f"{carried[0]} has addresses on a bridge that passes nothing until somebody adds flows"
@@ -348,16 +395,48 @@ class _Whole:
                 number = int(options.get(key, "1"))
                 if number & (number - 1):
                     self.report.add(f"{path}.{key}", f"{number} is no power of two", f"use {1 << number.bit_length()}")
+            if device.kind == "ovs_dpdk_bond":
+                ports = self.below.get(device.name, [])
+                for key in options:
+                    if ports and all(key in port.options for port in ports):
+                        message = f"each port of {device.name} has {key} of its own"
+                        self.report.warn(f"{path}.{key}", message, "it does nothing; remove it")
+        self.shared_functions()
+
+    def shared_functions(self) -> None:
+        """Gives VFs what packets of others need: those of guests, and of the other members of a bond.
+
+        A card drops what a VF sends with a MAC address that it was not given (spoof check), and a VF may change its
+        address or become promiscuous only when it is trusted. os-net-config sets the same, the promiscuous mode only
+        where the VF itself is the port: bonds of the kernel pass it on to their members.
+        """
+        masters = [device for device in self.devices if device.kind in _BRIDGES | _BONDS | {"ovs_dpdk_port"}]
+        shared = {name for master in masters for name in dependencies.beneath(self.graph, master.name)}
+        for device in list(self.devices):
+            if device.kind != "sriov_vf" or device.name not in shared:
+                continue
+            options, wanted = dict(device.options), {"trust": "yes", "spoofcheck": "no"}
+            master = self.by_name.get(device.master or "")
+            if master is not None and master.kind in _BRIDGES | {"ovs_bond"} and options.get("trust") != "no":
+                wanted["promisc"] = "yes"
+            for key, value in wanted.items():
+                if options.setdefault(key, value) != value:
+                    word = "true" if value == "yes" else "false"
+                    message = "the card may drop packets of guests, or those of the other members of its bond"
+                    self.report.warn(f"{device.path}.{key}", message, f"write {key}: {word}, or remove it")
+            self.replace(device, options=options)
 
     # ---- MTU
 
     def mtu(self, device: Device) -> int | None:
-        """The MTU that is written for a device, or for what carries it; None: it will be as large as it has to be."""
+        """The MTU that is written for a device, or for what it has its own of; None: as large as it has to be."""
         seen: set[str] = set()
         here: Device | None = device
-        while here is not None and here.mtu is None and here.kind == "vlan" and here.name not in seen:
+        while here is not None and here.mtu is None and here.name not in seen:
             seen.add(here.name)
-            here = self.by_name.get(here.parent or "")
+            master = self.by_name.get(here.master or "")
+            bonded = master is not None and master.kind in _BONDS
+            here = master if bonded else self.by_name.get(here.parent or "") if here.kind == "vlan" else None
         return here.mtu if here is not None and self.sound(here, "mtu") else None
 
     def carries(self, device: Device) -> bool:
@@ -366,6 +445,9 @@ class _Whole:
 
     def mtus(self) -> None:
         """No packet may be larger than what carries it; IPv6 needs 1280."""
+        for device in list(self.devices):
+            if device.kind in _BONDS:
+                self.bond_mtu(device)
         for device in self.devices:
             path = f"{device.path}.mtu"
             six = any(address.version == 6 for address in device.addresses) or device.dhcp6
@@ -374,18 +456,27 @@ class _Whole:
             if device.parent is not None and device.kind in ("vlan", "sriov_vf", "ib_child_interface"):
                 self.fits(path, device.mtu, self.by_name.get(device.parent))
             members = self.below.get(device.name, [])
-            if device.kind == "linux_bond" and device.mtu is not None:
-                for member in members:
-                    if member.mtu is not None and member.mtu != device.mtu:
-                        message = f"{member.mtu} is not the {device.mtu} of {device.name}, which its members get"
-                        self.report.add(f"{member.path}.mtu", message, "remove it, or write the same number")
-            elif device.kind in _BRIDGES:
+            if device.kind in _BRIDGES:
                 ports = [(self.mtu(member) or 0, member) for member in members if self.carries(member)]
                 if not ports or not all(mtu for mtu, port in ports):
                     continue
                 widest = max(ports, key=lambda port: port[0])[1]
                 for inner in (device, *(member for member in members if self.internal(member))):
                     self.fits(f"{inner.path}.mtu", inner.mtu, widest)
+
+    def bond_mtu(self, bond: Device) -> None:
+        """A bond and its members have one MTU, which may be written on any of them."""
+        source = bond
+        for member in self.below.get(bond.name, []):
+            if member.mtu is None:
+                continue
+            if source.mtu is None:
+                source = member
+            elif member.mtu != source.mtu:
+                message = f"{member.mtu} is not the {source.mtu} of {source.name}, and a bond has one MTU: {bond.name}"
+                self.report.add(f"{member.path}.mtu", message, "remove it, or write the same number")
+        if source is not bond and self.sound(bond, "mtu"):
+            self.replace(bond, mtu=source.mtu)
 
     def fits(self, path: str, mtu: int | None, carrier: Device | None) -> None:
         """Tells when an MTU is larger than that of what carries the packets."""
@@ -396,9 +487,9 @@ class _Whole:
 
     # ---- addresses and routes
 
-    def addresses(self) -> dict[IPAddress, str]:
-        """No address twice. The answer: address -> its device."""
-        owner: dict[IPAddress, str] = {}
+    def addresses(self) -> Owners:
+        """No address twice, except that each link has link-local ones of its own. The answer: their devices."""
+        owner: Owners = {}
         for device in self.devices:
             for index, address in enumerate(device.addresses):
                 path = f"{device.path}.addresses" + (f"[{index}]" if self.sound(device, "addresses") else "")
@@ -406,22 +497,24 @@ class _Whole:
                     self.report.add(
                         path, f"{address.ip} is the address of the node to itself", "choose another address"
                     )
-                if address.ip in owner:
-                    self.report.add(path, f"{address.ip} is an address of {owner[address.ip]} already", "give it once")
-                owner.setdefault(address.ip, device.name)
+                key = _scoped(address.ip, device)
+                if key in owner:
+                    self.report.add(path, f"{address.ip} is an address of {owner[key]} already", "give it once")
+                owner.setdefault(key, device.name)
         return owner
 
-    def routes(self, owner: Mapping[IPAddress, str]) -> None:
+    def routes(self, owner: Owners) -> None:
         """Gateways can be reached, no two routes contradict each other, tables have a number."""
         seen: dict[tuple[IPNetwork, int | str, int], str] = {}
         for device in self.devices:
             exact = self.sound(device, "routes")
             for index, route in enumerate(device.routes):
                 path = f"{device.path}.routes" + (f"[{index}]" if exact else "")
-                key = (route.destination, route.table or MAIN, route.metric or 0)
+                metric = route.metric or (0 if route.destination.version == 4 else IPV6_METRIC)
+                key = (route.destination, self.number(route.table), metric)
                 if key in seen:
                     what = "a default route" if route.destination.prefixlen == 0 else f"a route to {route.destination}"
-                    message = f"is {what} of the same table and metric as {seen[key]}"
+                    message = f"is {what} of the same table and metric ({metric}) as {seen[key]}"
                     self.report.add(path, message, "give one of them another metric or table, or remove it")
                 seen.setdefault(key, path)
                 self.table(path, route.table)
@@ -431,6 +524,10 @@ class _Whole:
                 suffix = f"[{index}]" if self.sound(device, "rules") else ""
                 self.table(f"{device.path}.rules{suffix}", rule.table)
 
+    def number(self, table: int | str | None) -> int | str:
+        """Number of a routing table, or its name where that has none."""
+        return MAIN if table is None else self.tables.get(table, table) if isinstance(table, str) else table
+
     def table(self, path: str, table: int | str | None) -> None:
         """A table that is named has to be in the list of devices."""
         if isinstance(table, str) and table not in self.tables and self.complete:
@@ -439,27 +536,45 @@ class _Whole:
                 remedy = did_you_mean(table, self.tables)
             self.report.add(path, f"there is no routing table {table}", remedy)
 
-    def gateway(self, path: str, device: Device, route: Route, owner: Mapping[IPAddress, str]) -> None:
+    def gateway(self, path: str, device: Device, route: Route, owner: Owners) -> None:
         """Whether the next hop of a route can be reached, and the source address is one of the node's."""
         source = route.options.get("src")
-        if source and ipaddress.ip_address(source) not in owner and not device.dhcp4 and not device.dhcp6:
+        asks = device.dhcp4 or device.dhcp6
+        if source and _scoped(ipaddress.ip_address(source), device) not in owner and not asks:
             self.report.add(path, f"src {source} is no address of this node", "give it to a device, or remove src")
         hop = route.gateway
         if hop is None:
             return
-        if hop in owner:
+        if _scoped(hop, device) in owner:
             self.report.add(path, f"next_hop {hop} is an address of this node itself", "name the gateway's address")
             return
         if (device.dhcp4 if hop.version == 4 else device.dhcp6) or (hop.version == 6 and hop.is_link_local):
             return
         around = [address.network for address in device.addresses if hop in address.network]
-        if not around and "onlink" not in route.options:
+        if not around and "onlink" not in route.options and not self.on_link(device, hop, route):
             nets = ", ".join(str(net) for net in self.networks(device, hop.version)) or "none"
             message = f"next_hop {hop} is in no subnet of {device.name} (its subnets: {nets})"
-            self.report.add(path, message, "name a gateway that is, or add onlink to route_options")
+            remedy = "name a gateway that is, add a route to it with next_hop: self, or onlink to route_options"
+            self.report.add(path, message, remedy)
         for net in around:
             if net.version == 4 and net.prefixlen < 31 and hop in (net.network_address, net.broadcast_address):
                 self.report.add(path, f"next_hop {hop} is no host of {net}", "name the gateway's address")
+
+    def on_link(self, device: Device, hop: IPAddress, route: Route) -> bool:
+        """Whether another route of the device says that a gateway is on its link, where the kernel looks for it.
+
+        An address of its own (/32, /128) has no subnet: such a gateway is reached by a route to it alone, as many
+        providers ask for. The kernel looks in the table of the route and in main: fib_check_nh(), ip6_route_check_nh().
+        """
+        tables = {MAIN, self.number(route.table)}
+        return any(
+            other.gateway is None
+            and other.destination.version == hop.version
+            and other.destination.prefixlen > 0
+            and hop in other.destination
+            and self.number(other.table) in tables
+            for other in device.routes
+        )
 
     @staticmethod
     def networks(device: Device, version: int) -> Iterator[IPNetwork]:
@@ -483,6 +598,7 @@ def check(
     whole = _Whole(report, list(devices), tables, broken, complete)
     whole.names()
     whole.parents()
+    whole.cycles()
     whole.primaries()
     whole.bonds()
     whole.settings()

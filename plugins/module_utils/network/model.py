@@ -124,7 +124,7 @@ class Device:
     hotplug: bool = False
     linkdelay: int | None = None  # seconds
     ethtool: Mapping[str, str] = field(default_factory=dict)  # keys of systemd.link(5)
-    bonding: Mapping[str, str] = field(default_factory=dict)  # linux_bond: kernel names (bonding.rst) -> value
+    bonding: Mapping[str, str] = field(default_factory=dict)  # linux_bond: kernel names -> value; OVS bond: primary
     ovs_settings: tuple[OvsSetting, ...] = ()  # ovs_options and ovs_extra, parsed
     fail_mode: Literal["standalone", "secure"] = "standalone"  # OVS bridges
     ovs_internal: bool = True  # ovs_user_bridge: has a port of its own name
@@ -176,6 +176,7 @@ class NetworkError(Exception):
 class Nic(TypedDict):
     """A physical NIC (or a VF) of a node. ``mac``: the permanent one (ETHTOOL_GPERMADDR), "" when it has none.
 
+    ``virtfns``: of a PF, the PCI addresses of its VFs by their numbers, also of those that a guest or DPDK has;
     ``pci``: address of its device, "" when it has none; ``port``: dev_port, for several NICs behind one PCI function;
     ``vf_of``: name of its PF, "" for a physical one; ``type``: "ether" or "infiniband"; ``carrier`` and ``speed``
     (Mbit/s, 0: unknown) are for people only: nothing is numbered or chosen by them.
@@ -191,6 +192,7 @@ class Nic(TypedDict):
     carrier: bool
     speed: int
     max_mtu: int
+    virtfns: NotRequired[list[str]]
 
 
 class Known(TypedDict):

@@ -45,6 +45,7 @@ CLIENTS = ("dhclient", "dhcpcd", "udhcpc", "dhcp6c", "pump")
 #: ioctl(2) numbers: <linux/sockios.h>, <linux/ethtool.h>.
 SIOCETHTOOL, ETHTOOL_GPERMADDR = 0x8946, 0x20
 
+VIRTFN = re.compile(r"virtfn[0-9]{1,5}")
 PCI = re.compile(r"[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 
 #: Columns of Open vSwitch that say how something is, not how it shall be.
@@ -163,7 +164,18 @@ def nic(host: Host, name: str, link: Link, made_with: str) -> Nic:
         "carrier": link["carrier"],
         "speed": max(number(host.read(f"{base}/speed")), 0),
         "max_mtu": link["max_mtu"],
+        "virtfns": virtual_functions(host, f"{base}/device"),
     }
+
+
+def virtual_functions(host: Host, device: str) -> list[str]:
+    """PCI addresses of the VFs of a device by their numbers, "" for a gap: virtfnN of sysfs-bus-pci.
+
+    Those are there whatever driver a VF has, and a network device is there only with a driver for that.
+    """
+    names = [name for name in host.names(device) if VIRTFN.fullmatch(name)]
+    found = {int(name.removeprefix("virtfn")): pci_address(host.target(f"{device}/{name}")) for name in names}
+    return [found.get(index, "") for index in range(max(found, default=-1) + 1)]
 
 
 def number(text: str | None) -> int:

@@ -432,18 +432,26 @@ def read_keys(
     required: tuple[str, ...] = (),
     hints: Mapping[str, str] | None = None,
     broken: set[str] | None = None,
+    without: Mapping[str, tuple[str, str]] | None = None,
 ) -> dict[str, Any]:
     """The values of a mapping by their readers; unknown and missing keys are told, a wrong value is left out.
 
-    ``hints``: what to say of an unknown key. ``broken`` receives the keys that have mistakes.
+    ``hints``: what to say of an unknown key; ``without``: of one that is known and not offered, why and what to do.
+    ``broken`` receives the keys that have mistakes. No value at all (null) is a mistake, except where the schema of a
+    key has the type: os-net-config reads it as "left out", and an operator may have meant to clear something.
     """
     values: dict[str, Any] = {}
     for key, value in data.items():
         schema = keys.get(key)
         here = f"{path}.{key}"
         before = len(report.problems)
-        if schema is None:
+        if schema is None and without and key in without:
+            why, remedy = without[key]
+            report.add(here, f"{key} cannot be had: {why}", remedy)
+        elif schema is None:
             report.add(below(path, key), "unknown key", (hints or {}).get(key) or did_you_mean(key, keys))
+        elif value is None and "null" not in schema["type"]:
+            report.add(here, "has no value", "give it a value, or remove the key")
         elif not heat(value):
             found = READERS[reader_name(schema)](report, here, value, schema)
             if found is not None:

@@ -15,10 +15,11 @@ from ansible_collections.ozone.openstack.plugins.module_utils.network.vocabulary
 
 _INTRODUCTION = """\
 The network of a node is written in the words of os-net-config: a list of devices, or its whole file with
-`network_config`. Unlike os-net-config, nothing is ignored: an unknown key or type, an address that cannot be, a bond
-that the kernel would not build, a NIC that is used twice are refused, all of them at once, with the place and what to
-do about it, before a node is touched. Addresses come from DHCP only on a device that the operator names for it, and
-`nic1`, `nic2` are numbers of the hardware, not of the links that are up.
+`network_config`. Unlike os-net-config, nothing is ignored: an unknown key or type, a key without a value (`null`), an
+address that cannot be, a bond that the kernel would not build, a NIC that is used twice, a device that depends on
+itself are refused, all of them at once, with the place and what to do about it, before a node is touched. A key that
+does nothing where it stands, and no harm, is a warning. Addresses come from DHCP only on a device that the operator
+names for it, and `nic1`, `nic2` are numbers of the hardware, not of the links that are up.
 
 A truth value may also be written as `yes`, `on`, `1` and their opposites. A NIC is given by its name, `nicN`, an alias,
 its MAC address, `pci:0000:3b:00.0` or `driver:ice:0`."""
@@ -144,6 +145,10 @@ def _differences() -> Iterator[str]:
     yield from ("## What is not taken from os-net-config", "")
     rows = [(f"`{name}`", why, remedy) for name, (why, remedy) in (vocabulary.DEAD | vocabulary.REFUSED_LISTS).items()]
     yield from _table(("type or list", "why", "what to do"), rows)
+    refused = vocabulary.REFUSED_KEYS.items()
+    rows = [(f"`{kind}`", f"`{key}`", why, remedy) for kind, keys in refused for key, (why, remedy) in keys.items()]
+    yield from ("Keys that are refused whatever their value is:", "")
+    yield from _table(("type", "key", "why", "what to do"), rows)
     yield from ("Keys that are accepted and do nothing:", "")
     yield from _table(("key", "why"), ((f"`{key}`", why) for key, why in vocabulary.IGNORED.items()))
 

@@ -67,6 +67,9 @@ _NETDEVS = {
 _BRIDGES = frozenset({"ovs_bridge", "ovs_user_bridge"})
 _NO_LINK = frozenset({"ovs_bond", "ovs_patch_port", "ovs_tunnel", "ovs_dpdk_port", "ovs_dpdk_bond"})
 
+#: Key of ``other_config`` of a port: the preferred member of a bond.
+BOND_PRIMARY = "bond-primary"
+
 #: Number of the routing table where a route goes that names none.
 MAIN_TABLE = 254
 
@@ -368,8 +371,11 @@ class _Writer:
             first.append(("MTUBytes", str(link.mtu)))
         if not device.onboot:
             first.append(("ActivationPolicy", "manual"))
-        if device.options.get("promisc") in ("true", "yes"):
-            first.append(("Promiscuous", "yes"))
+        if "promisc" in device.options:
+            first.append(("Promiscuous", device.options["promisc"]))
+        mac = self.primary_mac(device) if device.kind == "linux_bridge" else ""
+        if mac:
+            first.append(("MACAddress", mac))
         first.append(("RequiredForOnline", "no-carrier" if device.addresses and device.onboot else "no"))
         sections: list[Section] = [("Match", match), ("Link", first), ("Network", self.settings_of(link, master))]
         for address in device.addresses:
@@ -576,6 +582,9 @@ class _Writer:
             self.dpdk(link, name)
         elif device.kind in ("ovs_bond", "ovs_dpdk_bond"):
             self.row("Port", name, bridge)
+            primary = self.kernel_name(device.bonding.get("primary", ""))
+            if primary:
+                self.rows["Port", name]["columns"]["other_config"] = {BOND_PRIMARY: primary}
             for member in device.members:
                 other = self.links[member]
                 if other.device.kind == "ovs_dpdk_port":
@@ -604,17 +613,32 @@ class _Writer:
         self.row("Interface", device.name, port, type="dpdk", options=options, mtu_request=str(link.mtu))
 
     def bridge_mac(self, device: Device) -> str:
-        """MAC address of a bridge: that of its preferred NIC or its first one, so that it stays when others go."""
+        """MAC address of an OVS bridge: that of its preferred NIC or its first one, so that it stays when others go."""
         nics: list[Device] = []
         for name in device.members:
             member = self.links[name].device
-            inner = member.members if member.kind == "ovs_bond" else (name,)
-            nics += [self.links[written].device for written in inner if self.links[written].device.kind in NIC_KINDS]
-        for nic in sorted(nics, key=lambda nic: not nic.primary):
-            mac = self.resolved.nics[nic.name].mac
-            if mac:
-                return mac
-        return ""
+            if member.kind == "ovs_bond" or member.kind in NIC_KINDS:
+                nics += self.nics(member)
+        first = self.primary_mac(device)
+        return first or next(filter(None, map(self.mac, sorted(nics, key=lambda nic: not nic.primary))), "")
+
+    def primary_mac(self, device: Device) -> str:
+        """MAC address of the NIC beneath the preferred member of a bridge; empty when none is marked or known."""
+        members = [self.links[name].device for name in device.members]
+        nics = [nic for member in members if member.primary for nic in self.nics(member)]
+        return next(filter(None, map(self.mac, nics)), "")
+
+    def nics(self, device: Device) -> list[Device]:
+        """The NICs beneath a device, a preferred one first."""
+        if device.kind in NIC_KINDS:
+            return [device]
+        below = [device.parent] if device.parent is not None else device.members
+        inner = sorted((self.links[name].device for name in below), key=lambda one: not one.primary)
+        return [nic for one in inner for nic in self.nics(one)]
+
+    def mac(self, nic: Device) -> str:
+        """MAC address of a NIC, also of one that is gone; that of a VF may be another one after each boot."""
+        return nic.options.get("macaddr") or self.resolved.nics[nic.name].mac
 
     def settings(self) -> None:
         """Columns that the operator sets himself, over ours."""
@@ -630,8 +654,12 @@ class _Writer:
             return
         column, columns = setting.column, row["columns"]
         if setting.key is not None:
-            current = columns.get(column)
-            columns[column] = {**(current if isinstance(current, dict) else {}), setting.key: setting.value}
+            current, value = columns.get(column), setting.value
+            if (setting.table, column, setting.key) == ("Port", "other_config", BOND_PRIMARY):
+                value = self.kernel_name(value)  # Open vSwitch knows no aliases
+                if not value:
+                    return  # nothing is known of that NIC
+            columns[column] = {**(current if isinstance(current, dict) else {}), setting.key: value}
         elif COLUMNS[setting.table][column].startswith("set"):
             columns[column] = sorted(value.strip().strip('"') for value in setting.value.strip("[]").split(","))
         else:
@@ -643,13 +671,13 @@ class _Writer:
         """The link as it has to be, if it can be there now."""
         device = link.device
         found = self.resolved.nics.get(device.name)
-        if found is not None and found.nic is None and not (device.kind == "sriov_vf" and found.name):
+        if found is not None and found.nic is None and not found.coming:
             return
         members, missing = [], []
         if device.kind in ("linux_bond", "linux_bridge", "ovs_bridge", "ovs_user_bridge"):
             for written in self.ports(device):
                 nic = self.resolved.nics.get(written)
-                if nic is None or nic.nic is not None or (self.links[written].device.kind == "sriov_vf" and nic.name):
+                if nic is None or nic.nic is not None or nic.coming:
                     members.append(self.links[written].name)
                 else:
                     missing.append(written)
@@ -721,10 +749,10 @@ def _vfid(device: Device) -> int:
 def _function(device: Device) -> list[tuple[str, str]]:
     """An [SR-IOV] section."""
     entries = [("VirtualFunction", device.options["vfid"])]
-    if device.options.get("vlan_id", "0") != "0":
-        entries.append(("VLANId", device.options["vlan_id"]))
+    for option, key in (("vlan_id", "VLANId"), ("qos", "QualityOfService")):
+        if device.options.get(option, "0") != "0":
+            entries.append((key, device.options[option]))
     for option, key in (
-        ("qos", "QualityOfService"),
         ("spoofcheck", "MACSpoofCheck"),
         ("trust", "Trust"),
         ("state", "LinkState"),

@@ -40,6 +40,7 @@ class Found:
 
     ``nic`` is None when it is not there. ``name``: the kernel's, of a missing NIC the one it had, "" when it never was
     there. ``match``: the setting of a [Match] section that finds it, also when it appears later; None: there is none.
+    ``coming``: a VF that the configuration makes, with the name that udev will give it.
     """
 
     nic: Nic | None
@@ -47,6 +48,7 @@ class Found:
     mac: str
     pci: str
     match: tuple[str, str] | None
+    coming: bool = False
 
 
 @dataclass(frozen=True)
@@ -334,23 +336,31 @@ class _Resolution:
             self.problem(device.path, f"{_both(written, found)} is a NIC of {kind}", remedy)
 
     def function(self, device: Device) -> None:
-        """Finds a VF: the PF's VFs have its PCI order; one that is still to be made gets the name udev will give it."""
+        """Finds a VF by its PF and number.
+
+        One that has a driver of its own for guests or DPDK is no network device: then its PCI address is all there is.
+        When the PF is to have another number of VFs, all of them are made anew.
+        """
         written = device.parent or ""
         if written not in self.found:
             self.nic(written, device)
         parent = self.found.get(written)
-        index = int(device.options["vfid"])
         if parent is None or parent.nic is None:
             self.found[device.name] = Found(None, "", "", "", None)
             return
-        of_parent = [nic for nic in self.hardware.nics if nic["vf_of"] == parent.name]
+        index = int(device.options["vfid"])
+        functions = parent.nic.get("virtfns", [])
         made = self.by_name.get(written)
-        wanted = int(made.options.get("numvfs", 0)) if made is not None else 0
-        if index < len(of_parent) and len(of_parent) == (wanted or len(of_parent)):
-            self.found[device.name] = self.hardware.present(of_parent[index])
+        number = made.options.get("numvfs", "") if made is not None else ""
+        settled = number in ("", str(len(functions))) and index < len(functions)
+        pci = functions[index] if index < len(functions) else ""
+        nic = next((nic for nic in self.hardware.nics if pci and nic["pci"] == pci), None)
+        if settled and nic is not None:
+            self.found[device.name] = self.hardware.present(nic)
             return
         name = f"{parent.name}v{index}"
-        self.found[device.name] = Found(None, name, "", "", ("Name", name))
+        match = ("Path", f"pci-{pci}") if settled else ("Name", name)
+        self.found[device.name] = Found(None, name, "", pci, match, coming=not settled)
 
     def twice(self) -> None:
         """Refuses two names for one NIC among the devices."""
@@ -367,35 +377,68 @@ class _Resolution:
     def missing(self) -> list[str]:
         """Sentences about missing members; everything else that is missing is a problem."""
         sentences = []
+        gone: set[str] = set()
         for device in self.config.devices:
             found = self.found.get(device.name)
-            if found is not None and found.nic is None and not self.predicted(device, found):
-                if device.master is None:
-                    self.absent(device.path, device.name, found)
-                elif not self.handed_over(device, found):
-                    sentences.append(self.sentence(device, device.master, found))
+            if device.members and device.kind not in NIC_KINDS:
+                self.stranded(device, gone)
+            if found is None or found.nic is not None or self.handed_over(device, found):
+                continue
+            if found.coming:
+                if self.in_dpdk(device):
+                    sentences.append(self.sentence(device, device.master or "", found))
+            elif device.master is None:
+                self.absent(device.path, device.name, found)
+            else:
+                gone.add(device.name)
+                sentences.append(self.sentence(device, device.master, found))
         return sentences
 
-    def predicted(self, device: Device, found: Found) -> bool:
-        """Whether a VF is only not made yet."""
-        return device.kind == "sriov_vf" and bool(found.name)
+    def stranded(self, device: Device, gone: set[str]) -> None:
+        """Refuses a bond or a bridge whose packets no NIC would carry, as all of its members are gone.
+
+        It becomes one of those that are gone itself. A DPDK port is told by the bond or bridge that it is in.
+        """
+        ways = [name for name in device.members if self.by_name[name].kind != "linux_tap" and not self.internal(name)]
+        lost = [name for name in ways if name in gone]
+        if not ways or len(lost) < len(ways):
+            return
+        gone.add(device.name)
+        written = [name for name in lost if self.by_name[name].kind in (*NIC_KINDS, "ovs_dpdk_port")]
+        if written and device.kind != "ovs_dpdk_port":
+            nics = [self.by_name[name].members[0] if self.by_name[name].members else name for name in written]
+            names = ", ".join(_both(nic, self.found[nic]) for nic in nics)
+            message = f"there is no NIC of {device.name} ({names}); this node has {self.names()}"
+            self.problem(device.path, message, f"{_WAYS}; or remove {device.name}")
+
+    def internal(self, name: str) -> bool:
+        """Whether a member is an internal port of Open vSwitch."""
+        return self.by_name[name].kind == "vlan" and self.by_name[name].parent is None
+
+    def in_dpdk(self, device: Device) -> bool:
+        """Whether a NIC is for DPDK."""
+        master = self.by_name.get(device.master or "")
+        return master is not None and master.kind == "ovs_dpdk_port"
 
     def handed_over(self, device: Device, found: Found) -> bool:
         """Whether a NIC has no name in the kernel because DPDK has it: its PCI address is all that is needed."""
-        master = self.by_name.get(device.master or "")
-        return master is not None and master.kind == "ovs_dpdk_port" and bool(found.pci)
+        return self.in_dpdk(device) and bool(found.pci)
 
     def absent(self, path: str, written: str, found: Found) -> None:
         """A NIC on which a device stands alone is not there."""
-        names = ", ".join(nic["name"] for nic in self.hardware.nics if not nic["vf_of"]) or "none"
-        self.problem(path, f"there is no NIC {_both(written, found)}; this node has {names}", _WAYS)
+        self.problem(path, f"there is no NIC {_both(written, found)}; this node has {self.names()}", _WAYS)
+
+    def names(self) -> str:
+        """The NICs of this node, for a message."""
+        return ", ".join(nic["name"] for nic in self.hardware.nics if not nic["vf_of"]) or "none"
 
     def sentence(self, device: Device, master: str, found: Found) -> str:
         """What is missing of which device, and of which members that is built."""
         owner = self.by_name[master]
         members = [name for name in owner.members if (there := self.found.get(name)) is None or there.nic is not None]
         built = f"built of {', '.join(members)}" if members else "built without a member"
-        joins = "joins when it appears" if found.match else "joins at the next run after it appears"
+        waits = found.match and not self.in_dpdk(device)  # a row of Open vSwitch has its PCI address
+        joins = "joins when it appears" if waits else "joins at the next run after it appears"
         return f"{master}: its member {_both(device.name, found)} is missing; {built}, and it {joins}"
 
 

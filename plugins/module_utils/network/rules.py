@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast
 
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import did_you_mean
@@ -116,15 +117,27 @@ _REFUSED_RULE = {
     "l3mdev": "there are no VRFs here",
 }
 _SYNONYMS = {
-    "dev": "iif", "lookup": "table", "pref": "priority", "preference": "priority", "order": "priority",
-    "dsfield": "tos", "sup_pl": "suppress_prefixlength", "suppress_pl": "suppress_prefixlength",
-    "sup_group": "suppress_ifgroup", "suppress_group": "suppress_ifgroup",
+    "dev": "iif", "lookup": "table", "preference": "priority", "order": "priority", "dsfield": "tos",
+    "sup_pl": "suppress_prefixlength", "suppress_pl": "suppress_prefixlength", "sup_group": "suppress_ifgroup",
+    "suppress_group": "suppress_ifgroup",
 }  # fmt: skip
+#: Words that ip-rule(8) and ip-route(8) take abbreviated, such as prio; of two that fit the first one is meant.
+_RULE_ABBREVIATED = (
+    "preference", "order", "priority", "dsfield", "realms", "protocol", "table", "suppress_prefixlength",
+    "suppress_ifgroup",
+)  # fmt: skip
+_ROUTE_ABBREVIATED = ("metric", "priority", "quickack", "congctl", "protocol", "table")
 _ACTIONS = ("blackhole", "unreachable", "prohibit")
+_SUPPRESS = (("suppress_prefixlength", "SuppressPrefixLength"), ("suppress_ifgroup", "SuppressInterfaceGroup"))
 _RULE_WORDS = (
     "from", "to", "iif", "oif", "fwmark", "tos", "priority", "table", "not", "suppress_prefixlength",
     "suppress_ifgroup", *_PLAIN, *_ACTIONS,
 )  # fmt: skip
+
+
+def _full(word: str, abbreviated: tuple[str, ...]) -> str:
+    """The full word for one of three letters or more that is abbreviated."""
+    return next((full for full in abbreviated if len(word) >= 3 and full.startswith(word)), word)
 
 
 def _put(words: _Words, found: dict[str, Any], key: str, value: Any, word: str) -> None:
@@ -188,7 +201,7 @@ def parse_rule(report: Report, path: str, text: str) -> Rule | None:
     options: dict[str, str] = {}
     family = ""
     while words.words and not words.failed:
-        word = words.next()
+        word = _full(words.next(), _RULE_ABBREVIATED)
         word = _SYNONYMS.get(word, word)
         if word in ("-4", "-6"):
             family = {"-4": "ipv4", "-6": "ipv6"}[word]
@@ -207,6 +220,10 @@ def parse_rule(report: Report, path: str, text: str) -> Rule | None:
     if "table" not in found and "action" not in found:
         report.add(path, "does not say what to do", "add table <name or number>, or blackhole")
         return None
+    if "action" in found:
+        idle = [*(["table"] if "table" in found else []), *(word for word, key in _SUPPRESS if key in options)]
+        for word in idle:
+            report.warn(path, f"{found['action']} looks in no table, so {word} does nothing", f"remove {word}")
     return Rule(
         family=cast(Literal["ipv4", "ipv6"], family or ("ipv6" if versions == {6} else "ipv4")),
         options=options,
@@ -265,6 +282,7 @@ def parse_route_options(report: Report, path: str, text: str) -> dict[str, Any] 
     readers["priority"] = readers["preference"] = lambda word: readers["metric"]("metric")
     while words.words and not words.failed:
         word = words.next()
+        word = word if word in _ROUTE_CHOICES else _full(word, _ROUTE_ABBREVIATED)
         if word == "onlink":
             _put(words, options, word, "yes", word)
         elif word in readers:
@@ -283,7 +301,7 @@ def parse_route_options(report: Report, path: str, text: str) -> dict[str, Any] 
             address = reading.ip(report, path, words.next(), {})
             words.failed = len(report.problems) > before
             _put(words, options, word, str(address), word)
-        elif word in ("proto", "protocol"):
+        elif word == "protocol":
             words.value(word, re.compile(r"static\Z"), "static, which is what it is")
         elif word in _REFUSED_ROUTE:
             words.fail(f"{word} cannot be had here", _REFUSED_ROUTE[word])
@@ -291,3 +309,16 @@ def parse_route_options(report: Report, path: str, text: str) -> dict[str, Any] 
             known = ("metric", "table", "src", "onlink", "congctl", *_ROUTE_NUMBERS, *_ROUTE_CHOICES)
             words.fail(f"{show(word)} is no word of a route", did_you_mean(word, known))
     return None if words.failed else {**found, "options": options}
+
+
+def idle_option(version: int, gateway: bool, options: Mapping[str, str]) -> tuple[str, str] | None:
+    """An option that systemd-networkd or the kernel would ignore in a route of this IP version, and what to do."""
+    if "onlink" in options and not gateway:
+        return "onlink does nothing without a gateway", "remove onlink, or name the gateway as next_hop"
+    if "src" in options and ipaddress.ip_address(options["src"]).version != version:
+        return f"src {options['src']} is not an address of IPv{version}", "name an address of the same IP version"
+    if version == 6 and options.get("scope", "global") != "global":
+        return "a route of IPv6 has no scope", "remove scope"
+    if version == 4 and "pref" in options:
+        return "a route of IPv4 has no preference", "remove pref; use metric"
+    return None

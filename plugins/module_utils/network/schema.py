@@ -49,9 +49,12 @@ from ansible_collections.ozone.openstack.plugins.module_utils.network.vocabulary
     ADDRESSING,
     DEAD,
     HINTS,
+    IDLE_IN_DPDK_PORT,
+    IN_DPDK_PORT,
     KINDS,
     MEMBERS,
     ONLY_MEMBERS,
+    REFUSED_KEYS,
     REFUSED_LISTS,
     REFUSED_VALUES,
     ROUTE,
@@ -138,13 +141,17 @@ def _route(report: Report, path: str, data: dict[str, Any]) -> Route | None:
     elif gateway is not None and gateway.version != destination.version:
         report.add(path, f"leads to {destination} through {gateway}", "the gateway must be of the same IP version")
         return None
-    table = more.get("table", table)
+    table, options = more.get("table", table), more.get("options", {})
+    idle = rules_.idle_option(destination.version, gateway is not None, options)
+    if idle:
+        report.add(f"{path}.route_options", *idle)
+        return None
     return Route(
         destination=destination,
         gateway=gateway,
         table=None if table == rules_.MAIN else table,
         metric=values.get("metric", more.get("metric")),
-        options=more.get("options", {}),
+        options=options,
     )
 
 
@@ -183,10 +190,6 @@ def _dhclient(report: Report, path: str, value: Any, schema: Schema) -> None:
         report.add(path, "systemd-networkd has a DHCP client of its own, and takes no arguments", "remove the key")
 
 
-def _dcb(report: Report, path: str, value: Any, schema: Schema) -> None:
-    report.add(path, DEAD["dcb"][0], "remove the key")
-
-
 def _table_name(report: Report, path: str, value: Any, schema: Schema) -> str | None:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]{0,63}", value):
         report.add(path, f"{show(value)} is no name for a routing table", "letters, digits, _ . and -, a letter first")
@@ -204,7 +207,6 @@ READERS |= {
     "table_name": _table_name,
     "nic_mapping": _nic_mapping,
     "dhclient": _dhclient,
-    "refused": _dcb,
 }
 
 
@@ -272,7 +274,8 @@ class _Parser:
         broken: set[str] = set()
         rest = {key: value for key, value in data.items() if key != "type"}
         hints = {key: HINTS[kind, key] for key in rest if (kind, key) in HINTS}
-        values = read_keys(self.report, path, rest, schema["properties"], tuple(schema["required"]), hints, broken)
+        required, without = tuple(schema["required"]), REFUSED_KEYS.get(kind)
+        values = read_keys(self.report, path, rest, schema["properties"], required, hints, broken, without)
         if kind == "route_table":
             return self.table(values, path)
         device = self.named(kind, values, path, master, data)
@@ -355,6 +358,11 @@ class _Parser:
             return master.name if master.kind == "linux_bond" else None
         if parent is None and "device" not in data:
             remedy = "the NIC, bond or bridge that carries it"
+            if master is not None and master.name != "?":
+                remedy = (
+                    f"the NIC or bond that carries it, whose VLAN is a port of {master.name}; one on {master.name} "
+                    f"stands beside it, in the list of all devices, with device: {master.name}"
+                )
             self.report.add(path, "the key device is missing", remedy)
         return parent
 
@@ -384,7 +392,21 @@ class _Parser:
 
     def common(self, device: Device, values: dict[str, Any], master: Device | None, broken: set[str]) -> None:
         """What all kinds have: DHCP, and no addresses where none can be."""
-        for key, (harmless, why, remedy) in REFUSED_VALUES.get(device.kind, {}).items():
+        refusals = REFUSED_VALUES[device.kind]
+        if master is not None and master.kind == "ovs_dpdk_port":
+            refusals = refusals | IN_DPDK_PORT
+            for key, (harmless, why, remedy) in IDLE_IN_DPDK_PORT.items():
+                if values.get(key, harmless) != harmless:
+                    self.report.warn(f"{device.path}.{key}", f"does nothing: {why}", remedy)
+        elif not values.get("ovs_internal", True):
+            message = f"{device.name} has no internal port"
+            remedy = "remove it, or ovs_internal: false"
+            refusals = refusals | {"onboot": (True, message, remedy)}
+            for key in ADDRESSING:
+                if values.get(key):
+                    self.report.add(f"{device.path}.{key}", f"{message}, so {key} is not possible", remedy)
+                    broken.add(key)
+        for key, (harmless, why, remedy) in refusals.items():
             if values.get(key, harmless) != harmless:
                 self.report.add(f"{device.path}.{key}", f"{show(values[key])} cannot be had: {why}", remedy)
         if device.kind == "vlan" and values.get("ethtool_opts") is not None:
@@ -394,13 +416,17 @@ class _Parser:
         port = device.kind == "vlan" and master is not None and master.kind in _OVS_BRIDGES
         if bare or (device.master is not None and not port):
             for key in ADDRESSING:
-                if not values.get(key):
-                    continue
+                if not values.get(key) or (device.kind == "vlan" and device.parent == device.master):
+                    continue  # a VLAN on its own master is a cycle, which is told as such
                 what = (
                     f"{device.kind} has no network device" if bare else f"{device.name} is a member of {device.master}"
                 )
                 bridge = bare or (master is not None and master.kind in WITHOUT_ADDRESSES)
                 remedy = "on its bridge, or on a VLAN of it" if bridge else f"on {device.master}, or on a VLAN of it"
+                if device.kind == "vlan" and master is not None and master.kind == "linux_bridge":
+                    remedy = (
+                        f"on a vlan beside {device.master}, in the list of all devices, with device: {device.master}"
+                    )
                 self.report.add(f"{device.path}.{key}", f"{what}, so {key} is not possible", f"write it {remedy}")
                 broken.add(key)
             return

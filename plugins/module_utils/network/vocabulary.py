@@ -23,8 +23,9 @@ def _flag(description: str, default: bool | None = None) -> Schema:
     return {"type": ["boolean", "string", "integer"], "format": "boolean", "description": description, **more}
 
 
-def _number(description: str, least: int, most: int) -> Schema:
-    return {"type": "integer", "description": description, "minimum": least, "maximum": most}
+def _number(description: str, least: int, most: int, default: int | None = None) -> Schema:
+    more: Schema = {} if default is None else {"default": default}
+    return {"type": "integer", "description": description, "minimum": least, "maximum": most, **more}
 
 
 def _list(description: str, form: str, **more: Any) -> Schema:
@@ -111,9 +112,14 @@ _ADDRESSING: dict[str, Schema] = {
 
 _COMMON: dict[str, Schema] = {
     **_ADDRESSING,
-    "mtu": _number("Largest packet in bytes. Where nothing is said: 1500, or what the devices on it need.", 68, 65535),
+    "mtu": _number(
+        "Largest packet in bytes. Where nothing is said: 1500, or what the devices on it need. A bond and its members "
+        "have the same.",
+        68,
+        65535,
+    ),
     "onboot": _flag("Whether the device is up after a boot.", True),
-    "nm_controlled": _flag("Accepted and without effect: systemd-networkd manages the device."),
+    "nm_controlled": _flag("Accepted and without effect: systemd-networkd manages the device.", False),
     "nic_mapping": {
         "type": ["object", "null"],
         "format": "nic_mapping",
@@ -133,8 +139,8 @@ _ETHTOOL = {
 _HOTPLUG = {"hotplug": _flag("Accepted: a device that appears later is configured then, always.", False)}
 _PRIMARY = {
     "primary": _flag(
-        "Of a bond: the preferred member (modes active-backup, balance-tlb, balance-alb). Of a bridge: whose MAC "
-        "address the bridge has.",
+        "Of a bond: the preferred member (modes active-backup, balance-tlb, balance-alb; in Open vSwitch "
+        "active-backup). Of a bridge: the member with the NIC whose MAC address the bridge has.",
         False,
     )
 }
@@ -167,7 +173,6 @@ _FAIL_MODE = {
         default="standalone",
     )
 }
-_DCB = {"dcb": {"type": ["object", "array"], "format": "refused", "description": "Not offered."}}
 _QUEUES: dict[str, Schema] = {
     "rx_queue": _number("Number of receive queues.", 1, 1024),
     "rx_queue_size": _number("Descriptors of a receive queue: a power of two.", 1, 4096),
@@ -190,13 +195,22 @@ def _kind(kind: str, properties: dict[str, Schema], required: tuple[str, ...], d
 _VF: dict[str, Schema] = {
     "device": _text("Its PF, which is a `sriov_pf` of this configuration.", **_NIC),
     "vfid": _number("Its number, from 0.", 0, 65535),
-    "vlan_id": _number("VLAN whose tag the card puts on what the VF sends; 0 for none.", 0, 4094),
-    "qos": _number("Priority bits of that tag.", 0, 7),
-    "min_tx_rate": _number("Only 0: systemd-networkd sets no bandwidth.", 0, 2**31 - 1),
-    "max_tx_rate": _number("Only 0: systemd-networkd sets no bandwidth.", 0, 2**31 - 1),
-    "spoofcheck": _flag("Whether the card drops packets with a foreign MAC address."),
-    "trust": _flag("Whether the VF may become promiscuous."),
-    "promisc": _flag("Whether it gets all packets; needs `trust`."),
+    "vlan_id": _number("VLAN whose tag the card puts on what the VF sends; 0 for none.", 0, 4094, 0),
+    "qos": _number("Priority bits of that tag.", 0, 7, 0),
+    "min_tx_rate": _number("Only 0: systemd-networkd sets no bandwidth.", 0, 2**31 - 1, 0),
+    "max_tx_rate": _number("Only 0: systemd-networkd sets no bandwidth.", 0, 2**31 - 1, 0),
+    "spoofcheck": _flag(
+        "Whether the card drops packets with a foreign MAC address. Left out: off in a bond, a bridge or a DPDK port, "
+        "where packets of guests leave through it; elsewhere the card stays as it is."
+    ),
+    "trust": _flag(
+        "Whether the VF may become promiscuous and change its MAC address. Left out: on in a bond, a bridge or a DPDK "
+        "port; elsewhere the card stays as it is."
+    ),
+    "promisc": _flag(
+        "Whether it gets all packets; needs `trust`. Left out: yes in a bridge or an `ovs_bond`; elsewhere the card "
+        "stays as it is."
+    ),
     "macaddr": _text("Its MAC address.", format="mac"),
     "state": _text("The link that it sees.", enum=["auto", "enable", "disable"]),
 }
@@ -215,7 +229,6 @@ KINDS: dict[str, Schema] = {
                 "Accepted and without effect: addresses are there at once, with a link and without.", 0, 3600
             ),
             **_OVS_EXTRA,
-            **_DCB,
         },
         ("name",),
         "A NIC.",
@@ -248,7 +261,6 @@ KINDS: dict[str, Schema] = {
             },
             **_COMMON,
             **_PRIMARY,
-            **_ETHTOOL,
             **_OVS_EXTRA,
         },
         ("name", "members", "bonding_options"),
@@ -355,7 +367,6 @@ KINDS: dict[str, Schema] = {
             **_PRIMARY,
             **_OVS_OPTIONS,
             **_OVS_EXTRA,
-            **_DCB,
         },
         ("name", "members"),
         "A bond of DPDK ports.",
@@ -370,14 +381,11 @@ KINDS: dict[str, Schema] = {
             "link_mode": _text(
                 "Only legacy: systemd-networkd cannot switch a card.", enum=["legacy", "switchdev"], default="legacy"
             ),
-            "steering_mode": _text("Refused: systemd-networkd cannot switch a card.", enum=["smfs", "dmfs"]),
             "vdpa": _flag("Only false: systemd-networkd makes no vDPA devices.", False),
-            "vdpa_queues": _number("Refused: systemd-networkd makes no vDPA devices.", 1, 1024),
             **_COMMON,
             **_PRIMARY,
             **_ETHTOOL,
             **_HOTPLUG,
-            **_DCB,
         },
         ("name", "numvfs"),
         "A NIC with virtual functions (SR-IOV).",
@@ -521,21 +529,58 @@ REFUSED_LISTS: dict[str, tuple[str, str]] = {
 
 _NO_SETTING = "systemd-networkd has no setting for it"
 _RENAMED = {"persist_mapping": (False, "NICs are not renamed", "name the NIC by its MAC address or its place")}
-_ON_MEMBERS = {"ethtool_opts": (None, "a bond is no card", "write it on the members")}
 
-#: Kind -> key -> (the value that is no wish, why others are refused, what to do).
-REFUSED_VALUES: dict[str, dict[str, tuple[Any, str, str]]] = {kind: dict(_RENAMED) for kind in KINDS}
-REFUSED_VALUES["linux_bond"] |= _ON_MEMBERS
+#: Key -> (the value that asks for nothing, why others are refused, what to do).
+Refusals = dict[str, tuple[Any, str, str]]
+
+#: Of kinds that are only rows of Open vSwitch: the kernel has no link that could be down.
+_ROW_ONLY: Refusals = {"onboot": (True, "it is there whenever its bridge is", "write it on the bridge")}
+_NO_MTU: Refusals = {"mtu": (None, "Open vSwitch gives it no MTU", "write it on the bridge, or on what carries it")}
+
+#: Kind -> values that are refused.
+REFUSED_VALUES: dict[str, Refusals] = {kind: dict(_RENAMED) for kind in KINDS}
+REFUSED_VALUES["ovs_bond"] |= _ROW_ONLY
+REFUSED_VALUES["ovs_dpdk_bond"] |= _ROW_ONLY
+REFUSED_VALUES["ovs_dpdk_port"] |= _ROW_ONLY
+REFUSED_VALUES["ovs_patch_port"] |= _ROW_ONLY | _NO_MTU
+REFUSED_VALUES["ovs_tunnel"] |= _ROW_ONLY | _NO_MTU
 REFUSED_VALUES["sriov_pf"] |= {
     "drivers_autoprobe": (True, _NO_SETTING, "remove the key"),
     "link_mode": ("legacy", _NO_SETTING, "remove the key, and set the card's mode with devlink"),
-    "steering_mode": (None, _NO_SETTING, "remove the key, and set the card's mode with devlink"),
     "vdpa": (False, _NO_SETTING, "remove the key, and make the devices with vdpa(8)"),
-    "vdpa_queues": (None, _NO_SETTING, "remove the key, and make the devices with vdpa(8)"),
 }
 REFUSED_VALUES["sriov_vf"] |= {
     "min_tx_rate": (0, _NO_SETTING, "remove the key"),
     "max_tx_rate": (0, _NO_SETTING, "remove the key"),
+}
+
+_TO_DPDK = "DPDK has this NIC, and the kernel does not"
+
+#: Values that are refused on the NIC or VF in an `ovs_dpdk_port`.
+IN_DPDK_PORT: Refusals = {
+    "mtu": (None, _TO_DPDK, "write it on the ovs_dpdk_port"),
+    "onboot": (True, _TO_DPDK, "remove the key"),
+    "ethtool_opts": (None, _TO_DPDK, "write rx_queue, rx_queue_size and tx_queue_size on the ovs_dpdk_port"),
+}
+
+#: Values that do nothing there and no harm, which is a warning.
+IDLE_IN_DPDK_PORT: Refusals = {
+    "primary": (False, "it is the only NIC of its port", "write it on the ovs_dpdk_port"),
+    "promisc": (None, "Open vSwitch makes its DPDK ports promiscuous itself", "remove the key"),
+}
+
+_DCB = ("priorities of data centre bridging are set on the card with its own tools", "remove the key")
+
+#: Kind -> keys that os-net-config has and that no value makes possible here: why, and what to do.
+REFUSED_KEYS: dict[str, dict[str, tuple[str, str]]] = {
+    "interface": {"dcb": _DCB},
+    "linux_bond": {"ethtool_opts": ("a bond is no card", "write it on the members")},
+    "ovs_dpdk_bond": {"dcb": _DCB},
+    "sriov_pf": {
+        "dcb": _DCB,
+        "steering_mode": (_NO_SETTING, "remove the key, and set the card's mode with devlink"),
+        "vdpa_queues": (_NO_SETTING, "remove the key, and make the devices with vdpa(8)"),
+    },
 }
 
 #: Keys that belong to another kind: (kind, key) -> remedy.

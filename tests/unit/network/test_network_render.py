@@ -85,6 +85,9 @@ def test_the_same_configuration_gives_the_same_files_with_or_without_a_nic(data:
     for gone in NICS:
         config, left = parse(data), [one for one in NICS if one is not gone]
         alone = {device.name for device in config.devices if device.kind == "interface" and device.master is None}
+        for device in config.devices:
+            ways = [name for name in device.members if not name.startswith("vlan")]
+            alone |= {*ways} if len(ways) == 1 else set()
         if alone & {gone["name"], f"nic{gone['name'][3:]}"}:
             with pytest.raises(NetworkError, match="there is no NIC"):
                 resolve(config, left, known, {})
@@ -479,10 +482,14 @@ def test_a_bridge_of_open_vswitch() -> None:
 
 
 def test_ports_of_nics_that_are_missing() -> None:
-    bond = {"type": "ovs_bond", "name": "ob", "members": [interface("nic1"), interface("nic9")]}
-    unknown = {"type": "ovs_bond", "name": "oc", "members": [interface("nic8")]}
-    extra = ["set interface nic9 other-config:x=1", "set port ob other-config:bond-primary=nic1"]
-    data = [{"type": "ovs_bridge", "name": "br-ex", "members": [bond, unknown, interface("nic7")], "ovs_extra": extra}]
+    bond = {"type": "ovs_bond", "name": "ob", "members": [interface("nic1"), interface("nic9"), interface("nic2")]}
+    other = {"type": "ovs_bond", "name": "oc", "members": [interface("nic8"), interface("nic3")]}
+    extra = [
+        "set interface nic9 other-config:x=1",
+        "set port ob other-config:bond-primary=nic1",
+        "set port oc other-config:bond-primary=nic8",
+    ]
+    data = [{"type": "ovs_bridge", "name": "br-ex", "members": [bond, other, interface("nic7")], "ovs_extra": extra}]
     wanted = rendered(data, NICS[1:])
     assert set(rows(wanted)) == {
         "Bridge br-ex",
@@ -490,7 +497,12 @@ def test_ports_of_nics_that_are_missing() -> None:
         "Interface br-ex",
         "Port ob",
         "Interface eth1",
+        "Interface eth2",
+        "Port oc",
+        "Interface eth3",
     }
+    assert rows(wanted)["Port ob"] == {"in": "br-ex", "other_config": {"bond-primary": "eth1"}}
+    assert rows(wanted)["Port oc"] == {"in": "br-ex"}, "nothing is known of the preferred NIC"
     assert link(wanted, "br-ex")["missing"] == ["nic1", "nic9", "nic8", "nic7"]
     assert rows(wanted)["Bridge br-ex"]["other_config"] == {"hwaddr": "52:54:00:00:00:01"}, "known, though it is gone"
 

@@ -68,12 +68,14 @@ def test_nics(tmp_path: Path) -> None:
     pf = Path(node.at("/sys/devices/pci0000:00/0000:00:03.0/net/eno1"))
     pf.mkdir(parents=True)
     Path(node.at("/sys/devices/pci0000:00/0000:00:03.1/physfn")).symlink_to(pf.parent.parent)
+    (pf.parent.parent / "virtfn1").symlink_to(node.at("/sys/devices/pci0000:00/0000:00:03.1"))
+    (pf.parent.parent / "virtfnx").symlink_to(node.at("/sys/devices/pci0000:00/0000:00:03.1"))
     Path(node.at("/sys/devices/pci0000:00/0000:00:04.0/virtio1/driver")).unlink()
     found = {nic["name"]: nic for nic in seen(node, {"eno1": "02:00:00:00:00:0A", "vf0": "00:00:00:00:00:00"})["nics"]}
     assert list(found) == ["eno1", "eno2", "usb0", "vf0"]
     assert found["eno1"] == {
         "name": "eno1", "mac": "02:00:00:00:00:0a", "pci": "0000:00:03.0", "port": 1, "driver": "ice",
-        "type": "ether", "vf_of": "", "carrier": True, "speed": 25000, "max_mtu": 0,
+        "type": "ether", "vf_of": "", "carrier": True, "speed": 25000, "max_mtu": 0, "virtfns": ["", "0000:00:03.1"],
     }  # fmt: skip
     assert found["eno2"]["mac"] == "52:54:00:aa:00:01" and found["eno2"]["pci"] == "0000:00:04.0"
     assert found["eno2"]["driver"] == "" and found["eno2"]["speed"] == 0

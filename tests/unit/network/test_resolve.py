@@ -57,7 +57,7 @@ def test_numbers_do_not_depend_on_links_or_order(order: list[Nic], carriers: lis
     assert number(nics, []) == number(NICS, [])
 
 
-@given(gone=st.sets(st.integers(0, 4)), order=st.permutations(NICS))
+@given(gone=st.sets(st.integers(0, 4), max_size=4), order=st.permutations(NICS))
 def test_a_nic_that_is_gone_shifts_no_other(gone: set[int], order: list[Nic]) -> None:
     left = [one for one in order if NICS.index(one) not in gone]
     assert number(left, number(NICS, [])) == number(NICS, [])
@@ -173,11 +173,85 @@ def test_a_missing_member_that_never_was_there() -> None:
     assert "nic8 is missing; built of eth1, and it joins at the next run after it appears" in found.degraded[3]
 
 
-def test_a_bond_without_any_member_is_degraded() -> None:
-    found = resolved(bond("eth1", "eth2"), nics=[])
-    assert [sentence.split(";")[1] for sentence in found.degraded] == [
-        " built without a member, and it joins when it appears"
-    ] * 2
+OVS_BOND = {"type": "ovs_bond", "name": "ob"}
+
+
+def inner(*names: str) -> list[dict[str, Any]]:
+    return [{"type": "interface", "name": name} for name in names]
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (bond("eth1", "nic2"), ["[0]: there is no NIC of bond0 (eth1, nic2 (eth2)); this node has eth4, eth5"]),
+        (
+            [{"type": "linux_bridge", "name": "br0", "members": inner("eth1")}],
+            ["[0]: there is no NIC of br0 (eth1); this node has"],
+        ),
+        (
+            [{"type": "ovs_bridge", "name": "br0", "members": [{**OVS_BOND, "members": inner("eth1", "eth9")}]}],
+            ["[0].members[0]: there is no NIC of ob (eth1, eth9); this node has"],
+        ),
+        (
+            [
+                {
+                    "type": "ovs_bridge",
+                    "name": "br0",
+                    "members": [
+                        {**BOND, "members": inner("eth1")},
+                        {"type": "vlan", "vlan_id": 7},
+                        {"type": "linux_tap", "name": "tap0"},
+                    ],
+                }
+            ],
+            ["[0].members[0]: there is no NIC of bond0 (eth1); this node has"],
+        ),
+        (
+            [
+                {
+                    "type": "ovs_user_bridge",
+                    "name": "br0",
+                    "members": [
+                        {
+                            "type": "ovs_dpdk_bond",
+                            "name": "db",
+                            "members": [
+                                {"type": "ovs_dpdk_port", "name": f"dpdk{index}", "members": inner(f"eth{8 + index}")}
+                                for index in range(2)
+                            ],
+                        }
+                    ],
+                }
+            ],
+            ["[0].members[0]: there is no NIC of db (eth8, eth9); this node has"],
+        ),
+        (
+            [{"type": "linux_bridge", "name": "br0", "members": [*inner("eth2"), {**BOND, "members": inner("eth1")}]}],
+            ["[0].members[1]: there is no NIC of bond0 (eth1)", "[0]: there is no NIC of br0 (eth2)"],
+        ),
+    ],
+)
+def test_what_no_nic_carries_is_refused(data: list[dict[str, Any]], told: list[str]) -> None:
+    """Its addresses could not be reached: the same as a missing NIC that has addresses itself."""
+    text = problems(data, nics=NICS[3:])
+    assert sorted(line.split(": there")[0] for line in text.splitlines()) == sorted(
+        one.split(": there")[0] for one in told
+    )
+    for one in told:
+        assert one in text
+    assert "(name it by its name, nicN," in text and "; or remove " in text
+
+
+def test_a_bridge_with_another_way_out_is_degraded() -> None:
+    ways = [
+        {"type": "ovs_tunnel", "name": "t", "tunnel_type": "gre", "ovs_options": ["remote_ip=198.51.100.9"]},
+        {"type": "ovs_patch_port", "name": "p", "peer": "q"},
+        {**BOND, "members": inner("eth4")},
+    ]
+    for way in ways:
+        found = resolved([{"type": "ovs_bridge", "name": "br0", "members": [*inner("eth1"), way]}], nics=NICS[3:])
+        assert found.degraded[0].startswith("br0: its member eth1 is missing; built of ")
+    assert resolved([{"type": "ovs_bridge", "name": "br0", "members": []}], nics=[]).degraded == ()
 
 
 @pytest.mark.parametrize("name", ["nic9", "eth9", "driver:ice:0", "pci:0000:00:09.0", "52:54:00:00:00:09"])
@@ -202,7 +276,7 @@ def test_several_nics_of_one_mac_or_place() -> None:
         ("Path", "pci-0000:00:01.0"),
         ("PermanentMACAddress", NICS[3]["mac"]),
     ]
-    gone = resolved(bond("nic1", "nic4"), nics=twins[1:2], numbers=known)
+    gone = resolved(bond("nic1", "nic2"), nics=twins[1:2], numbers=known)
     assert gone.nics["nic1"].match == ("Path", "pci-0000:00:01.0"), "the MAC is the other one's, too"
     bare = [nic(1, pci="", mac=""), nic(2)]
     assert resolved(one("eth1"), nics=bare, numbers=number(bare, [])).nics["eth1"].match == ("Name", "eth1")
@@ -279,10 +353,12 @@ def test_functions_are_found_by_their_place_or_named_beforehand() -> None:
         nic(8, name="eth8", pci="0000:00:01.2", vf_of="eth1"),
         nic(7, name="eth7", pci="0000:00:01.1", vf_of="eth1"),
     ]
-    found = resolved([pf, vf], nics=[*NICS, *functions])
+    nics = [nic(1, virtfns=["0000:00:01.1", "0000:00:01.2"]), *NICS[1:]]
+    found = resolved([pf, vf], nics=[*nics, *functions])
     assert found.nics["sriov:eth1:1"].name == "eth8"
-    found = resolved([{**pf, "numvfs": 8}, vf], nics=[*NICS, *functions])
+    found = resolved([{**pf, "numvfs": 8}, vf], nics=[*nics, *functions])
     assert found.nics["sriov:eth1:1"].name == "eth1v1", "they are made anew"
+    assert "there is no NIC sriov:eth1:1 (eth1v1)" in problems([pf, vf], nics=[*nics, functions[1]]), "a guest has it"
 
 
 def test_functions_of_a_card_that_is_gone() -> None:
@@ -301,7 +377,11 @@ def test_a_nic_that_dpdk_has_needs_only_a_place() -> None:
     found = resolved(data, nics=[*NICS[:2], *NICS[3:]])
     assert found.degraded == ()
     assert found.nics["nic3"].pci == "0000:00:03.0"
-    assert "dpdk0: its member nic3 is missing" in resolved(data, nics=[], numbers=[]).degraded[0]
+    assert "there is no NIC of br-u (nic3)" in problems(data, nics=[], numbers=[])
+    other = {**port, "name": "dpdk1", "members": [{"type": "interface", "name": "nic1"}]}
+    data[0]["members"] = [port, other]
+    found = resolved(data, nics=NICS[:1], numbers=number(NICS[:1], []))
+    assert "dpdk0: its member nic3 is missing" in found.degraded[0]
 
 
 def test_a_nic_that_only_a_rule_names() -> None:
@@ -319,5 +399,47 @@ def test_a_vf_is_found_by_its_place() -> None:
         for index in range(2)
     ]
     pf = {"type": "sriov_pf", "name": "nic1", "numvfs": 2}
-    found = resolved([pf, {"type": "sriov_vf", "device": "nic1", "vfid": 1}], [*NICS, *functions])
+    card = nic(1, virtfns=[function["pci"] for function in functions])
+    found = resolved([pf, {"type": "sriov_vf", "device": "nic1", "vfid": 1}], [card, *NICS[1:], *functions])
     assert found.nics["sriov:nic1:1"].match == ("Path", "pci-0000:00:10.1")
+
+
+VF = {"type": "sriov_vf", "device": "nic1", "vfid": 1}
+
+
+def dpdk(*ports: dict[str, Any]) -> list[dict[str, Any]]:
+    members = [{"type": "ovs_dpdk_port", "name": f"dpdk{index}", "members": [one]} for index, one in enumerate(ports)]
+    pf = {"type": "sriov_pf", "name": "nic1", "numvfs": 2}
+    return [pf, {"type": "ovs_user_bridge", "name": "br-u", "members": members}]
+
+
+def test_a_vf_that_dpdk_has_is_found_by_its_number() -> None:
+    """Bound to vfio-pci it is no network device; the PF still knows its PCI address."""
+    card = nic(1, virtfns=["0000:00:10.0", "0000:00:10.4"])
+    found = resolved(dpdk(VF), nics=[card])
+    assert (found.nics["sriov:nic1:1"].pci, found.nics["sriov:nic1:1"].nic) == ("0000:00:10.4", None)
+    assert found.degraded == ()
+    kernel = nic(20, name="eth1v1", vf_of="eth1", pci="0000:00:10.4")
+    assert resolved(dpdk(VF), nics=[card, kernel]).nics["sriov:nic1:1"].pci == "0000:00:10.4"
+    more = [{**one, "numvfs": 4} if one["type"] == "sriov_pf" else one for one in dpdk(VF)]
+    assert resolved(more, nics=[card]).nics["sriov:nic1:1"].pci == "0000:00:10.4", "the port stays meanwhile"
+
+
+def test_a_vf_for_dpdk_that_is_not_made_yet() -> None:
+    (sentence,) = resolved(dpdk(VF, {"type": "interface", "name": "nic2"}), nics=NICS).degraded
+    assert sentence.startswith("dpdk0: its member sriov:nic1:1 (eth1v1) is missing;")
+    assert sentence.endswith("it joins at the next run after it appears")
+    assert len(resolved(dpdk(VF), nics=NICS).degraded) == 1, "the first run makes it"
+
+
+def test_a_vf_that_a_guest_has_shifts_no_other() -> None:
+    card = nic(1, virtfns=["0000:00:10.0", "0000:00:10.1"])
+    left = nic(20, name="ens1v1", vf_of="eth1", pci="0000:00:10.1")
+    pf = {"type": "sriov_pf", "name": "eth1", "numvfs": 2}
+    members = [{"type": "sriov_vf", "device": "eth1", "vfid": index} for index in range(2)]
+    found = resolved([pf, {**BOND, "members": members}], nics=[card, left])
+    assert found.nics["sriov:eth1:1"].nic == left
+    assert found.nics["sriov:eth1:0"].match == ("Path", "pci-0000:00:10.0")
+    assert found.degraded == (
+        "bond0: its member sriov:eth1:0 (eth1v0) is missing; built of sriov:eth1:1, and it joins when it appears",
+    )

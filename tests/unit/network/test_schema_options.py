@@ -204,7 +204,7 @@ def test_columns_refused(table: str, column: str) -> None:
         ),
         ([bridge(ovs_bond("other_config:bond-miimon-interval=x"))], "must be a number"),
         (
-            [bridge(ovs_bond(None, nic("nic1", primary=True), nic("nic2", primary=True)))],
+            [bridge(ovs_bond("lacp=off", nic("nic1", primary=True), nic("nic2", primary=True)))],
             "has a primary member already",
         ),
         ([bridge(ovs_bond("bond_mode=balance-rr"))], "must be one of active-backup, balance-slb, balance-tcp"),
@@ -274,7 +274,8 @@ def test_switch() -> None:
     assert device(config, "nic1").primary
     assert device(parse(bridge(nic("nic1", primary=True))), "nic1").primary
     assert settings(bridge(nic("nic1", ovs_extra="set interface {name} bfd:enable=true")), name="nic1")
-    assert settings(bridge(ovs_bond(None, nic("nic1", ovs_extra="set interface {name} lldp:enable=true"))), name="nic1")
+    inner = nic("nic1", ovs_extra="set interface {name} lldp:enable=true")
+    assert settings(bridge(ovs_bond("lacp=off", inner)), name="nic1")
 
 
 # ---- patch ports
@@ -568,6 +569,22 @@ def test_rules(text: str, wanted: Rule) -> None:
     assert rule(text) == wanted
 
 
+@pytest.mark.parametrize("word", ["prio", "priority", "pref", "preference", "order", "pri", "ord", "prefer"])
+def test_words_of_rules_may_be_abbreviated_as_ip_takes_them(word: str) -> None:
+    assert rule(f"from 198.51.100.0/24 tab 7 {word} 100") == Rule("ipv4", source=NET, table=7, priority=100)
+    assert rule(f"from 198.51.100.0/24 lookup 7 {word} 0x64 dsf 16") == Rule(
+        "ipv4", source=NET, table=7, priority=100, tos=16
+    )
+
+
+@pytest.mark.parametrize("action", ["blackhole", "unreachable", "prohibit"])
+@pytest.mark.parametrize("word", ["table 200", "suppress_prefixlength 0", "suppress_ifgroup 1"])
+def test_a_rule_that_looks_in_no_table_says_so(action: str, word: str) -> None:
+    config = parse(nic(rules=[{"rule": f"from 198.51.100.0/24 {word} {action}"}]))
+    (warning,) = config.warnings
+    assert f"{action} looks in no table, so {word.split()[0]} does nothing" in str(warning)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -627,7 +644,7 @@ def test_rule_lists_refused(rules: Any, message: str) -> None:
                 nic(addresses=at("198.51.100.7/24"), routes=[{"default": True, "next_hop": "198.51.100.1"}]),
                 nic("nic2", addresses=at("198.18.0.7/24"), routes=[{"default": True, "next_hop": "198.18.0.1"}]),
             ],
-            "is a default route of the same table and metric as [0].routes[0]",
+            "is a default route of the same table and metric (0) as [0].routes[0]",
         ),
         (
             [
@@ -636,7 +653,7 @@ def test_rule_lists_refused(rules: Any, message: str) -> None:
                     routes=[{"ip_netmask": "198.18.0.0/16", "next_hop": "198.51.100.1"}] * 2,
                 )
             ],
-            "is a route to 198.18.0.0/16 of the same table and metric",
+            "is a route to 198.18.0.0/16 of the same table and metric (",
         ),
         ([nic(addresses=at("2001:db8::7/64"), mtu=1279)], "1279 is too small for IPv6"),
         (
@@ -647,7 +664,7 @@ def test_rule_lists_refused(rules: Any, message: str) -> None:
             [nic("nic1", mtu=1500), vlan(7, device="nic1"), vlan(8, device="vlan7", mtu=9000)],
             "9000 is more than the 1500 of vlan7",
         ),
-        ([bond("mode=1 miimon=100", nic(mtu=9000), mtu=1500)], "9000 is not the 1500 of bond0, which its members get"),
+        ([bond("mode=1 miimon=100", nic(mtu=9000), mtu=1500)], "9000 is not the 1500 of bond0, and a bond has one"),
         ([bridge(nic(mtu=1500), mtu=9000)], "9000 is more than the 1500 of nic1"),
         ([bridge(nic(mtu=1500), nic("nic2", mtu=4000), vlan(7, mtu=9000))], "9000 is more than the 4000 of nic2"),
     ],
