@@ -80,6 +80,9 @@ locks: setup ## Resolve the lock files anew: our own, and those of the releases
 	@$(PYTHON) requirements/setup.py lock
 	@$(playbook) ozone.openstack.locks $(ARGS)
 
+option-data: root setup ## Build the images of all releases, and write down which options they know
+	@$(playbook) ozone.openstack.option_data $(ARGS)
+
 ## Checks, from cheap to dear
 
 dev: debian setup
@@ -139,7 +142,7 @@ changelog: dev ## Turn changelogs/fragments into the changelog of the version in
 
 .PHONY: secret enrol inspect provision rebuild unprovision allocate
 .PHONY: cloud undercloud cloud-down plan network deploy validate smoke rollback lab images credentials setup debian debian-machines \
-	debian-baremetal locks dev lint unit structure molecule e2e faults test-fleet test-network test-baremetal test-chain demo-dead-nic test bench docs docs-check changelog root
+	debian-baremetal locks option-data dev lint unit structure molecule e2e faults test-fleet test-network test-baremetal test-chain demo-dead-nic test bench docs docs-check changelog root
 
 root:
 	@[ "$$(id -u)" = 0 ] || { echo "This target makes networks, mounts and containers: run it as root (sudo make ...)." >&2; exit 1; }

@@ -12,6 +12,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.ozone.openstack.plugins.module_utils.images import option_data
 from ansible_collections.ozone.openstack.plugins.module_utils.images.build import Builder, BuildError, Settings, prune
 from ansible_collections.ozone.openstack.plugins.module_utils.images.push import push
 from ansible_collections.ozone.openstack.plugins.module_utils.images.release import (
@@ -36,6 +37,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "push": {"type": "str", "default": ""},
     "push_tls": {"type": "bool", "default": True},
     "prune": {"type": "bool", "default": False},
+    "record": {"type": "bool", "default": False},
 }
 
 
@@ -59,13 +61,20 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
             debian_keyrings=args["debian_keyrings"],
         )
         try:
-            built = Builder(load_release(releases, args["release"]), settings, self._say).ensure(check=check)
+            release = load_release(releases, args["release"])
+            built = Builder(release, settings, self._say).ensure(check=check)
             result["images"] = {name: asdict(image) for name, image in built.items()}
             result["changed"] = any(image.changed for image in built.values())
             if args["push"]:
                 pushed = push(settings.root, built, args["push"], self._say, tls=args["push_tls"], check=check)
                 result["pushed"] = {name: item.reference for name, item in pushed.items()}
                 result["changed"] |= any(item.changed for item in pushed.values())
+            result["recorded"] = []
+            if args["record"]:
+                result["recorded"] = option_data.record_all(
+                    release, {name: Path(image.options) for name, image in built.items() if image.options}, check=check
+                )
+                result["changed"] |= bool(result["recorded"])
             result["pruned"] = []
             if args["prune"]:
                 known = {name: load_release(releases, name) for name in known_releases(releases)}

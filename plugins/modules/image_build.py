@@ -86,6 +86,12 @@ options:
       index of a release first to be rid of that. Containers of lab nodes may still use a removed image.
     type: bool
     default: false
+  record:
+    description: >-
+      Also write which options the images know to C(releases/<release>/options), where the tests of the collection read
+      it. For those who maintain releases; that directory is under version control.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -117,6 +123,11 @@ pushed:
   description: Reference by digest of each image, at the place that nodes pull from.
   returned: when O(push) is set
   type: dict
+recorded:
+  description: Files with the options of images that were (or would be) written.
+  returned: success
+  type: list
+  elements: str
 pruned:
   description: Names of the images that were (or would be) removed.
   returned: success

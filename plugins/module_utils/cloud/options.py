@@ -143,8 +143,12 @@ def check_cloud(cloud: Cloud, catalogue: Catalogue, directories: Mapping[str, Pa
 def _check_file(
     data: OptionData, sections: Mapping[str, Mapping[str, Any]], named: set[str], document: Document, path: Path_
 ) -> Iterator[Problem]:
-    for section, options in sections.items():
+    for section, everything in sections.items():
         here = (*path, section)
+        # null takes an option away: one override for several releases may name what only some of them know.
+        options = {option: value for option, value in everything.items() if value is not None}
+        if everything and not options:
+            continue
         known = data.sections.get(section)
         if known is None:
             if section not in named and not any((section, option) in data.former for option in options):
@@ -153,9 +157,8 @@ def _check_file(
             known = {}
         for option, value in options.items():
             if option in known:
-                if value is not None:
-                    for message, remedy in _check_value(known[option], value):
-                        yield document.problem((*here, option), message, remedy)
+                for message, remedy in _check_value(known[option], value):
+                    yield document.problem((*here, option), message, remedy)
             elif (section, option) in data.former:
                 new_section, new_option = data.former[section, option]
                 yield document.problem(

@@ -15,6 +15,7 @@ from typing import Any, cast
 from ansible_collections.ozone.openstack.plugins.module_utils import endpoint
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud import schema
 from ansible_collections.ozone.openstack.plugins.module_utils.generation import oslo
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.by_release import for_release
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import (
     CA_FILE,
     Context,
@@ -99,7 +100,11 @@ class Renderer:
         self.meta = meta
         self.service = str(meta["name"])
         _refuse_unknown(f"declaration of {self.service}", declaration, set(DECLARATION))
-        self.declaration: dict[str, Any] = {**DECLARATION, **declaration}
+        release = str(context.cloud["release"])
+        counting = for_release(self.service, declaration, release)
+        self.declaration: dict[str, Any] = {**DECLARATION, **counting}
+        #: Containers that exist in other releases only.
+        self.elsewhere = set(declaration.get("containers", {})) - set(counting.get("containers", {}))
         self.context = context
         _refuse_unknown(f"{self.service}: overrides", context.overrides, OVERRIDE_KEYS)
         self.components = [str(component) for component in context.node["services"].get(self.service, [])]
@@ -210,7 +215,9 @@ class Renderer:
 
     def _container_names(self) -> list[str]:
         declared = self.meta.get("containers", {})
-        return [name for name, component in declared.items() if component in self.components]
+        return [
+            name for name, component in declared.items() if component in self.components and name not in self.elsewhere
+        ]
 
     def _image(self, container: str, override: Mapping[str, Any]) -> Image:
         if "image" in override:
@@ -369,7 +376,8 @@ class Renderer:
         return {
             "service": self.service,
             "components": sorted(self.components),
-            "release": str(self.context.cloud["release"]),
+            # Without an image nothing of the service comes from the release: it does not differ between two of them.
+            "release": str(self.context.cloud["release"]) if self.meta.get("image") else "",
             "cluster": digest(once) if any(once) else "",
             "accounts": [cast(Account, {"groups": [], **item}) for item in self._items("accounts")],
             "packages": self._packages(),

@@ -160,6 +160,13 @@ def _image(reader: _Reader, name: str, data: Any) -> ImageSpec:
     )
 
 
+def _over(base: Any, own: Any) -> Any:
+    """``own`` over ``base``: mappings are merged key by key, everything else (lists too) is replaced."""
+    if isinstance(base, dict) and isinstance(own, dict):
+        return {**base, **{key: _over(base.get(key), value) for key, value in own.items()}}
+    return own
+
+
 def known_releases(directory: Path) -> list[str]:
     """Names of the releases below ``directory``, oldest first."""
     return sorted(path.parent.name for path in directory.glob("*/release.yml"))
@@ -181,7 +188,7 @@ def load_release(directory: Path, name: str) -> Release:
     }
     for key, value in reader.mapping(own.get("images"), "images").items():
         base = common_reader.mapping(common["images"].get(key), f"images.{key}")
-        images[key] = _image(reader, key, {**base, **reader.mapping(value, f"images.{key}", _IMAGE_KEYS)})
+        images[key] = _image(reader, key, _over(base, reader.mapping(value, f"images.{key}", _IMAGE_KEYS)))
     modules = common_reader.texts(common.get("modules"), "modules")
     check = common_reader.commands(common.get("check"), "check")
     images = {

@@ -56,6 +56,16 @@ def test_mistakes_in_what_is_common_are_named(releases: Releases, key: str) -> N
         releases.load()
 
 
+def test_a_release_may_differ_in_one_configuration_file(releases: Releases) -> None:
+    common = releases.load().images["nova"].options
+    releases.own["images"] = {"nova": {"options": {"nova.conf": {"namespaces": ["nova.conf", "more"]}}}}
+    spec = releases.load().images["nova"]
+    assert spec.options["nova.conf"].namespaces == ("nova.conf", "more")
+    assert {key: value for key, value in spec.options.items() if key != "nova.conf"} == {
+        key: value for key, value in common.items() if key != "nova.conf"
+    }
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
