@@ -16,7 +16,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.pki import (
 )
 from ansible_collections.ozone.openstack.plugins.module_utils.secrets import SecretsError, use
 from ansible_collections.ozone.openstack.plugins.plugin_utils.local_action import LocalAction
-from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source import state_dir_of
+from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source import cloud_of, state_dir_of
 from ansible_collections.ozone.openstack.plugins.plugin_utils.vault import vault_of
 
 GIVEN = {
@@ -58,8 +58,8 @@ class ActionModule(LocalAction):
 
     def work(self, options: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """Make what is missing or about to end."""
-        cloud = variables.get("ozone_cloud") or {}
-        state_dir = Path(options["state_dir"]) if options["state_dir"] else state_dir_of(variables)
+        cloud = cloud_of(self._templar, variables)
+        state_dir = Path(options["state_dir"]) if options["state_dir"] else state_dir_of(self._templar, variables)
         given = self._given(options, str(cloud.get("directory") or self._loader.get_basedir()))
         wanted = [
             wanted_of(str(name), {str(key): value for key, value in (entry or {}).items()}, given)

@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.ozone.openstack.plugins.module_utils.machine_ssh import Answer, Contact, ContactError, wait
 from ansible_collections.ozone.openstack.plugins.module_utils.secrets import SecretsError
 from ansible_collections.ozone.openstack.plugins.plugin_utils.local_action import LocalAction
-from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source import state_dir_of
+from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source import cloud_of, state_dir_of
 from ansible_collections.ozone.openstack.plugins.plugin_utils.service import plain
 
 ARGUMENTS: dict[str, Any] = {
@@ -64,7 +64,8 @@ class ActionModule(LocalAction):
 
     def _contact(self, variables: Mapping[str, Any]) -> Contact:
         """How the node is reached, by the same variables as Ansible's own connection."""
-        cloud, node = (plain(self._templar.template(variables[name])) for name in ("ozone_cloud", "ozone_node"))
+        cloud = cloud_of(self._templar, variables)
+        node = plain(self._templar.template(variables["ozone_node"]))
         address = self._value(variables, "ansible_host")
         key = self._value(variables, "ansible_ssh_private_key_file")
         target = f"{self._value(variables, 'ansible_user') or 'root'}@{address}"
@@ -73,7 +74,7 @@ class ActionModule(LocalAction):
             name=node["name"],
             address=address,
             names=(node["name"], f"{node['name']}.{cloud['domain']}", *node["addresses"].values()),
-            known_hosts=state_dir_of(variables) / "ssh" / "known_hosts_machines",
+            known_hosts=state_dir_of(self._templar, variables) / "ssh" / "known_hosts_machines",
             login=("ssh", *OPTIONS, *(("-i", key) if key else ()), *more, target),
         )
 

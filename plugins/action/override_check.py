@@ -14,6 +14,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud import definition, options
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import CloudError
 from ansible_collections.ozone.openstack.plugins.module_utils.paths import cache_dir
+from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source import cloud_of
 
 
 def option_directories(index: Path) -> dict[str, Path]:
@@ -35,7 +36,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
         """Read the definition again, with its lines, and check every override in it."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         self.validate_argument_spec(argument_spec={})
-        wanted = self._templar.template((task_vars or {}).get("ozone_cloud"))
+        wanted = cloud_of(self._templar, task_vars or {})
         if not wanted:
             raise AnsibleActionFail(
                 "variable ozone_cloud is missing: the inventory is a cloud.yml, read by ozone.openstack.cloud"

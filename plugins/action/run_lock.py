@@ -39,7 +39,7 @@ class ActionModule(LocalAction):
 
     def work(self, options: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """Take the lock or give it back. It is no change of the cloud: ``changed`` is always false."""
-        state_dir = Path(options["state_dir"]) if options["state_dir"] else state_dir_of(variables)
+        state_dir = Path(options["state_dir"]) if options["state_dir"] else state_dir_of(self._templar, variables)
         path = state_dir / "lock.json"
         me = lock.this_process(playbook_process())
         note = ""

@@ -51,7 +51,7 @@ class ActionModule(LocalAction):
                 raise SecretsError(f"{where} lacks secrets; write them there: {kinds}")
             generated: list[str] = []
         else:
-            state_dir = Path(options["state_dir"]) if options["state_dir"] else state_dir_of(variables)
+            state_dir = Path(options["state_dir"]) if options["state_dir"] else state_dir_of(self._templar, variables)
             file = secrets_file(self._loader, state_dir)
             where = str(file.path)
             given = {str(name): str(value) for name, value in options["given"].items()}

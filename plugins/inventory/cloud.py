@@ -15,8 +15,10 @@ description:
     mistake is shown with its file, line and key. Otherwise a playbook could run with an inventory without nodes.
 notes:
   - Groups are C(<service>), C(<service>_<component>), C(profile_<profile>) and C(site_<site>).
-  - All nodes have the variable C(ozone_cloud). Each has C(ozone_node), C(ozone_overrides) and C(ozone_services) of its
-    own.
+  - The group C(all) has the variable C(ozone_cloud). Each node has C(ozone_node), C(ozone_overrides) and
+    C(ozone_services) of its own.
+  - C(ansible-inventory --list) without C(--export) repeats the variables of C(all) at each host. There only the first
+    host carries the value of C(ozone_cloud), and all others refer to it by a template.
   - The keys of the file are in C(docs/reference/cloud.md).
 requirements:
   - jsonschema
@@ -40,6 +42,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ansible import context
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.template import trust_as_template
@@ -112,7 +115,12 @@ class InventoryModule(BaseInventoryPlugin):
             raise AnsibleParserError(
                 f"{path}: a Python library is missing: {error.name} (install requirements.txt)"
             ) from None
+        references: dict[str, str] = {}
+        if inventory.prints_group_variables_at_hosts(context.CLIARGS):
+            built, references = inventory.carried_by_one_host(built)
         target = self.inventory
+        for name, template in references.items():
+            target.set_variable("all", name, trust_as_template(template))
         for name, value in built.variables.items():
             target.set_variable("all", name, plain(value))
         for host, variables in built.hosts.items():

@@ -70,7 +70,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # the base class has no t
         part = str(self.get_option("part"))
         texts = []
         try:
-            state_dir = state_dir_of(variables)
+            state_dir = state_dir_of(self._templar, variables)
             pki = Pki(state_dir / "pki", vault_of(self._loader, state_dir), state_dir.name)
             for term in terms:
                 if part == "certificate" or term == BUNDLE:

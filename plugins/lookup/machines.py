@@ -70,7 +70,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.cloud.machines imp
 )
 from ansible_collections.ozone.openstack.plugins.module_utils.secrets import SecretsError
 from ansible_collections.ozone.openstack.plugins.plugin_utils.access import CloudAccess
-from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source import state_dir_of
+from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source import cloud_of, state_dir_of
 from ansible_collections.ozone.openstack.plugins.plugin_utils.service import plain
 
 
@@ -99,7 +99,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # the base class has no t
             secrets = CloudAccess(self, variables).secrets()
             images, keys = {}, []
             if purpose in ("provision", "rebuild"):
-                state_dir = state_dir_of(variables)
+                state_dir = state_dir_of(self._templar, variables)
                 images = {**published(state_dir), **plain(self.get_option("images") or {})}
                 keys = self._keys(variables, state_dir)
             found, problems = [], []
@@ -119,7 +119,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # the base class has no t
 
     def _keys(self, variables: Mapping[str, Any], state_dir: Path) -> list[str]:
         """Public keys that may log in."""
-        keys = list((self._variable(variables, "ozone_cloud") or {}).get("authorized_keys") or [])
+        keys = list(plain(cloud_of(self._templar, variables).get("authorized_keys") or []))
         own = state_dir / "ssh" / "id_ed25519.pub"
         if own.exists():
             keys.append(own.read_text(encoding="utf-8").strip())

@@ -10,7 +10,7 @@ from typing import Any
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import Context
 from ansible_collections.ozone.openstack.plugins.module_utils.sdk import Access
 from ansible_collections.ozone.openstack.plugins.module_utils.secrets import Secret, SecretsError, use
-from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source import read_secrets, state_dir_of
+from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source import cloud_of, read_secrets, state_dir_of
 from ansible_collections.ozone.openstack.plugins.plugin_utils.service import plain
 
 #: The options of the document fragment ``ozone.openstack.access``.
@@ -35,12 +35,12 @@ class CloudAccess:
     def cloud(self) -> dict[str, Any]:
         """The variable ``ozone_cloud``."""
         self.state_dir()
-        cloud: dict[str, Any] = plain(self.templar.template(self.variables["ozone_cloud"]))
+        cloud: dict[str, Any] = plain(cloud_of(self.templar, self.variables))
         return cloud
 
     def state_dir(self) -> Path:
         """The state directory of the cloud."""
-        return state_dir_of(self.variables)
+        return state_dir_of(self.templar, self.variables)
 
     def secrets(self) -> dict[str, Secret]:
         """All secrets of the cloud; every one counts as in use."""

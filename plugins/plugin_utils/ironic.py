@@ -12,6 +12,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.model im
 from ansible_collections.ozone.openstack.plugins.module_utils.sdk import Access, SdkError
 from ansible_collections.ozone.openstack.plugins.module_utils.secrets import use
 from ansible_collections.ozone.openstack.plugins.plugin_utils.local_action import LocalAction
+from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source import cloud_of
 from ansible_collections.ozone.openstack.plugins.plugin_utils.service import plain
 
 #: Finds Ironic.
@@ -24,11 +25,11 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-def client(options: Mapping[str, Any], variables: Mapping[str, Any]) -> Client:
+def client(options: Mapping[str, Any], variables: Mapping[str, Any], templar: Any) -> Client:
     """Ironic's API as the options say; its password is masked from here on."""
     path = str(options["clouds_file"] or "")
-    cloud = variables.get("ozone_cloud")
-    if not path and isinstance(cloud, Mapping) and cloud.get("state_dir"):
+    cloud = {} if path else cloud_of(templar, variables)
+    if cloud.get("state_dir"):
         path = f"{cloud['state_dir']}/clouds.yaml"
     found = connected(Access(str(options["cloud"]), path))
     use(found.password)
@@ -44,7 +45,7 @@ class IronicAction(LocalAction):
     def work(self, options: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """With plain options: what templates made has types of its own."""
         options = plain(options)
-        return self.drive(options, lambda: client(options, variables))
+        return self.drive(options, lambda: client(options, variables, self._templar))
 
     @abstractmethod
     def drive(self, options: dict[str, Any], connect: Connect) -> dict[str, Any]:

@@ -25,11 +25,23 @@ from ansible_collections.ozone.openstack.plugins.plugin_utils.vault import vault
 _answers: dict[tuple[str, str, str], dict[str, Secret]] = {}
 
 
-def state_dir_of(variables: Mapping[str, Any]) -> Path:
+def cloud_of(templar: Any, variables: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The variable ``ozone_cloud``; empty where there is none.
+
+    It is data, which is not templated: it may have a megabyte. Where the inventory is the output of
+    ``ansible-inventory --list``, it is a template that refers to the variable of another host.
+    """
+    cloud = variables.get("ozone_cloud")
+    if isinstance(cloud, str):
+        cloud = templar.template(cloud)
+    return cloud if isinstance(cloud, Mapping) else {}
+
+
+def state_dir_of(templar: Any, variables: Mapping[str, Any]) -> Path:
     """The state directory of the cloud that the host variables belong to."""
     try:
-        return Path(str(variables["ozone_cloud"]["state_dir"]))
-    except (KeyError, TypeError):
+        return Path(str(cloud_of(templar, variables)["state_dir"]))
+    except KeyError:
         raise SecretsError(
             "the variable ozone_cloud.state_dir is not defined: use an inventory of the plugin ozone.openstack.cloud "
             "(-i cloud.yml)"
@@ -65,8 +77,8 @@ def read_secrets(
 ) -> tuple[dict[str, Secret], str]:
     """Every secret of the cloud and where they are; ``options``: ``source``, ``url``, ``mount`` and ``path``."""
     if options["source"] == "hashi_vault":
-        path = str(options["path"] or "ozone/" + state_dir_of(variables).name)
+        path = str(options["path"] or "ozone/" + state_dir_of(templar, variables).name)
         values = from_server(loader, templar, variables, str(options["url"] or ""), str(options["mount"]), path)
         return values, f"{options['mount']}/{path}"
-    file = secrets_file(loader, state_dir_of(variables))
+    file = secrets_file(loader, state_dir_of(templar, variables))
     return file.read(), str(file.path)

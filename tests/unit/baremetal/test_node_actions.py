@@ -51,6 +51,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.setattr(ironic, "connected", lambda access: (seen.append(access), api)[1])
         task = module.ActionModule.__new__(module.ActionModule)
         task._task = SimpleNamespace(check_mode=check, diff=True)
+        task._templar = None
         given = {name: options.get(name, known.get("default")) for name, known in module.ActionModule.ARGUMENTS.items()}
         result: dict[str, Any] = task.work(given, {"ozone_cloud": {"state_dir": "/state"}})
         assert seen == [Access("ozone-undercloud", "/state/clouds.yaml")]

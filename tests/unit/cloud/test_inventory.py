@@ -6,8 +6,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud import definition
-from ansible_collections.ozone.openstack.plugins.module_utils.cloud.inventory import Inventory, build_inventory
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.inventory import (
+    Inventory,
+    build_inventory,
+    carried_by_one_host,
+    prints_group_variables_at_hosts,
+)
 from ansible_collections.ozone.openstack.plugins.module_utils.paths import COLLECTION
 
 ENVIRON = {"OZONE_STATE": "/state"}
@@ -197,6 +204,34 @@ def test_ssh_of_the_lab(lab: Any, cloud: dict[str, Any]) -> None:
 
 def test_is_a_pure_function(lab: Any, cloud: dict[str, Any]) -> None:
     assert build(lab, cloud) == build(lab, cloud)
+
+
+def test_a_listing_refers_to_the_first_host(lab: Any, cloud: dict[str, Any]) -> None:
+    built = build(lab, cloud)
+    listed, references = carried_by_one_host(built)
+    first, *others = listed.hosts
+    assert references == {"ozone_cloud": "{{ hostvars['" + first + "'].ozone_cloud }}"}
+    assert listed.variables == {"ansible_user": "root"}
+    assert listed.hosts[first]["ozone_cloud"] == built.variables["ozone_cloud"]
+    assert all(listed.hosts[name] == built.hosts[name] for name in others)
+    empty = Inventory({}, built.variables, {})
+    assert carried_by_one_host(empty) == (empty, {})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"export": False, "list": True}, True),
+        ({"export": False, "graph": True, "show_vars": True}, True),
+        ({"export": True, "list": True}, False),
+        ({"export": False, "host": "node1"}, False),
+        ({"export": False, "list": True, "subset": "node1"}, False),
+        ({"subset": None, "listhosts": False}, False),  # ansible-playbook
+        ({}, False),
+    ],
+)
+def test_who_repeats_group_variables(arguments: dict[str, Any], expected: bool) -> None:
+    assert prints_group_variables_at_hosts(arguments) is expected
 
 
 def test_a_thousand_nodes_in_less_than_five_seconds(lab: Any, cloud: dict[str, Any]) -> None:

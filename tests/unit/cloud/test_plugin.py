@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,76 @@ def test_list_and_literal_templates(tmp_path: Path, standalone: dict[str, Any]) 
     done = run(tmp_path, "ansible-playbook", "-i", "my.yml", "play.yml")
     assert done.returncode == 0, done.stderr
     assert "{{ 1 + 1 }}" in done.stdout
+
+
+def fleet(nodes: int) -> dict[str, Any]:
+    """inventory/multinode with as many nodes, all others of them computes."""
+    data: dict[str, Any] = yaml.safe_load((COLLECTION / "inventory" / "multinode" / "cloud.yml").read_text())
+    pools = [net["subnets"]["main"] for net in data["networks"].values() if "pool" in net["subnets"]["main"]]
+    for index, subnet in enumerate(pools):
+        start = f"198.18.{16 + 8 * index}"
+        subnet |= {"cidr": f"{start}.0/21", "pool": [f"{start}.10", f"198.18.{16 + 8 * index + 7}.250"]}
+        if "host" in subnet:
+            subnet["host"] = f"{start}.1"
+    data["nodes"] |= {f"compute{number}": {"profile": "compute"} for number in range(3, nodes)}
+    return data
+
+
+@pytest.mark.parametrize("export", [[], ["--export"]], ids=["list", "export"])
+def test_a_listing_has_the_cloud_once(tmp_path: Path, export: list[str]) -> None:
+    """ansible-inventory without --export prints the variables of the group ``all`` at each host."""
+    sizes = {}
+    for nodes in (200, 400):
+        write(tmp_path, fleet(nodes))
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = run(tmp_path, "ansible-inventory", "-i", "cloud.yml", "--list", *export)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert done.returncode == 0, done.stderr
+        sizes[nodes] = len(done.stdout)
+        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        assert seconds < 0.025 * nodes
+    assert sizes[200] < 2_000_000
+    assert sizes[400] < 2.1 * sizes[200]
+    listing = json.loads(done.stdout)
+    carriers = [name for name, variables in listing["_meta"]["hostvars"].items() if len(str(variables)) > 50_000]
+    assert carriers == ([] if export else ["controller1"])
+    assert ("ozone_cloud" in listing["all"].get("vars", {})) == bool(export)
+
+
+def test_one_host_and_a_limit_show_the_cloud(tmp_path: Path) -> None:
+    write(tmp_path, fleet(3))
+    one = run(tmp_path, "ansible-inventory", "-i", "cloud.yml", "--host", "compute1")
+    assert json.loads(one.stdout)["ozone_cloud"]["name"] == "multinode"
+    some = run(tmp_path, "ansible-inventory", "-i", "cloud.yml", "--list", "--limit", "compute1")
+    assert json.loads(some.stdout)["_meta"]["hostvars"]["compute1"]["ozone_cloud"]["name"] == "multinode"
+
+
+@pytest.mark.parametrize("export", [[], ["--export"]], ids=["list", "export"])
+def test_a_copy_of_the_inventory(tmp_path: Path, export: list[str]) -> None:
+    """AWX stores the listing, and a job sees a script that prints it: there is no cloud.yml beside it."""
+    data = fleet(3)
+    data["overrides"]["nova"]["files"] = {"extra.conf": {"src": "files/extra.conf"}}
+    (tmp_path / "here" / "files").mkdir(parents=True)
+    (tmp_path / "here" / "files" / "extra.conf").write_text("1\n")
+    write(tmp_path / "here", data)
+    state = {"OZONE_STATE": str(tmp_path / "state")}
+    listed = run(tmp_path, "ansible-inventory", "-i", "here/cloud.yml", "--list", *export, **state)
+    job = tmp_path / "job"
+    job.mkdir()
+    (job / "inventory.json").write_text(listed.stdout)
+    (job / "hosts").write_text(f"#!/bin/sh\ncat {job}/inventory.json\n")
+    (job / "hosts").chmod(0o755)
+    tasks = [
+        {"ansible.builtin.assert": {"that": ["ozone_cloud.name == 'multinode'", "ozone_cloud.nodes | length == 3"]}},
+        {"ansible.builtin.assert": {"that": ["ozone_overrides.nova.files['extra.conf'].src is file"]}},
+        {"ozone.openstack.secrets": {"secrets": {"nova_x": "password"}}, "run_once": True},
+        {"ansible.builtin.assert": {"that": ["lookup('ozone.openstack.secret', 'nova_x') | length == 32"]}},
+    ]
+    write(job, [{"hosts": "all", "gather_facts": False, "tasks": tasks}], "play.yml")
+    done = run(job, "ansible-playbook", "-i", "hosts", "play.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("ok=") == 3
+    assert (tmp_path / "state" / "multinode" / "secrets.yml").exists()
 
 
 @pytest.mark.parametrize(
