@@ -24,7 +24,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.model im
     PortGroup,
     Request,
 )
-from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.reading import IN_PATH, read
+from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.reading import IN_PATH, as_text, read
 from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.secret_fields import (
     DIGESTS,
     MASK,
@@ -77,15 +77,15 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _same_property(one: Any, other: Any) -> bool:
-    """Inspection writes some numbers as texts."""
+    """Inspection writes some numbers and booleans as texts."""
     scalar = isinstance(one, int | str) and isinstance(other, int | str)
-    return str(one) == str(other) if scalar else _same(one, other)
+    return as_text(one) == as_text(other) if scalar else _same(one, other)
 
 
 def capabilities(words: Any) -> dict[str, str]:
     """``a:1,b:2`` as Ironic has it, or the mapping that says the same."""
     if isinstance(words, Mapping):
-        return {str(key): str(value) for key, value in words.items() if value is not None}
+        return {str(key): as_text(value) for key, value in words.items() if value is not None}
     pairs = [word.split(":", 1) for word in str(words or "").split(",") if ":" in word]
     return {key.strip(): value.strip() for key, value in pairs}
 

@@ -135,11 +135,22 @@ def _fault(name: str, value: Any) -> str:
     return ""
 
 
+def faults(hint: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with the parts of a hint, a sentence each."""
+    return {name: fault for name, fault in ((name, _fault(name, hint[name])) for name in sorted(hint)) if fault}
+
+
 def mistakes(hint: Any) -> list[str]:
     """What is wrong with a hint, a sentence each."""
     if not isinstance(hint, Mapping) or not hint:
         return ["must be a mapping of hints, as serial: ABC123"]
-    return [f"{name}: {fault}" for name, fault in ((name, _fault(name, hint[name])) for name in sorted(hint)) if fault]
+    return [f"{name}: {fault}" for name, fault in faults(hint).items()]
+
+
+def exact(value: Any) -> str | None:
+    """The one text that a hint's value means, in lower case; None where it is none or may be several."""
+    word, values = _split(str("" if value is None else value).strip().lower())
+    return values[0] if word in ("", "s==") and len(values) == 1 and values[0] else None
 
 
 def _quoted(value: Any) -> str:
@@ -186,9 +197,19 @@ def tell(hint: Hint) -> str:
     return ", ".join(f"{name}: {hint[name]}" for name in sorted(hint))
 
 
-def _distinct(disk: Disk) -> str:
-    """A hint that means this disk alone."""
-    return next((f"{name}: {disk[name]}" for name in (*UNIQUE, "by_path", "hctl") if disk.get(name)), "its serial")
+def _distinct(disk: Disk, disks: Sequence[Disk]) -> str:
+    """A hint that means this disk and none of the others; empty where it has nothing of its own."""
+    for name in (*UNIQUE, "by_path", "hctl"):
+        text = str(disk.get(name) or "")
+        if text and not _fault(name, text) and sum(_fits(name, text, other.get(name)) for other in disks) == 1:
+            return f"{name}: {text}"
+    return ""
+
+
+def _advice(words: str, disk: Disk, disks: Sequence[Disk], otherwise: str) -> str:
+    """``words`` with a hint for the disk; ``otherwise`` where there is none."""
+    found = _distinct(disk, disks)
+    return words.format(found) if found else otherwise
 
 
 def _exact_size(hint: Hint, disks: Sequence[Disk]) -> str:
@@ -216,13 +237,19 @@ def _chosen(what: str, hint: Hint, disks: Sequence[Disk], problems: list[str]) -
         problems.append(f"{what} ({tell(hint)}) fits none of the disks{_exact_size(hint, disks)}")
     elif len(found) > 1:
         names = ", ".join(str(disk.get("name")) for disk in found)
-        problems.append(f"{what} ({tell(hint)}) fits {len(found)} disks ({names}): say more, as {_distinct(found[0])}")
+        advice = _advice(
+            "use {}",
+            found[0],
+            disks,
+            "they have nothing that tells them apart; if they are two paths to one disk, use multipathing",
+        )
+        problems.append(f"{what} ({tell(hint)}) fits {len(found)} disks ({names}): {advice}")
     elif "name" in hint and not str(found[0].get("name")).startswith("/dev/md"):
         rest = {name: value for name, value in hint.items() if name != "name"}
         if len(disks) > 1 and (not rest or sum(matches(rest, disk) for disk in disks) > 1):
             problems.append(
                 f"{what} ({tell(hint)}) tells disks apart by a name that changes from boot to boot: "
-                f"use {_distinct(found[0])}"
+                + _advice("use {}", found[0], disks, "and this disk has nothing else of its own")
             )
     return found[0] if len(found) == 1 else None
 
@@ -315,9 +342,8 @@ def _only(disks: Sequence[Disk], kept: Mapping[int, str], problems: list[str]) -
     elif len(free) == 1:
         problems.append(f"the only disk, {free[0].get('name')}, has less than 4 GiB: name it as root_device, if it is")
     else:
-        problems.append(
-            f"there are {len(free)} disks and no root_device: name one, as root_device: {{{_distinct(free[0])}}}"
-        )
+        advice = _advice("name one, as root_device: {{{}}}", free[0], disks, "name one as root_device")
+        problems.append(f"there are {len(free)} disks and no root_device: {advice}")
     return None
 
 

@@ -42,6 +42,32 @@ _GROUP = re.compile(r"[A-Za-z0-9_.-]*\Z")
 _TRAIT = re.compile(r"[A-Z0-9_]{1,255}\Z")
 
 
+#: Most traits of a node (MAX_TRAITS_PER_NODE in ironic/db/sqlalchemy/api.py).
+MOST_TRAITS = 50
+#: Parts of the URL below /v1/nodes and /v1/nodes/<node> (NodesController in ironic/api/controllers/v1/node.py): Ironic
+#: refuses a node of that name, or never finds it.
+RESERVED_NAMES = frozenset(
+    {
+        "allocation", "bios", "children", "detail", "firmware", "history", "inventory", "maintenance", "management",
+        "portgroups", "ports", "states", "traits", "validate", "vendor_passthru", "vifs", "vmedia", "volume",
+    }
+)  # fmt: skip
+
+
+def name_fault(name: str) -> tuple[str, str] | None:
+    """What is wrong with a name of letters, digits, . _ ~ and -, and what to do: Ironic must not take it for an id."""
+    if re.fullmatch(r"[0-9a-fA-F]{32}", name.replace("-", "")):  # as uuidutils.is_uuid_like
+        return f"{name} is a UUID, which is no name to Ironic", "choose a name that is none"
+    if name in RESERVED_NAMES:
+        return f"{name} has a meaning of its own in Ironic's API", "choose another name"
+    return None
+
+
+def as_text(value: Any) -> str:
+    """A value where Ironic has texts only, as in capabilities: a boolean as inspection writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _text(longest: int, pattern: re.Pattern[str] | None = None, rule: str = "") -> Reader:
     def read_text(report: Report, path: str, value: Any) -> str | None:
         if not is_text(report, path, value):
@@ -113,6 +139,8 @@ def _traits(report: Report, path: str, value: Any) -> tuple[str, ...]:
             if not _TRAIT.match(item):
                 report.add(f"{path}[{index}]", f"{show(item)} is no trait", "CUSTOM_ and upper case, as CUSTOM_GPU")
             found.append(str(item))
+    if len(set(found)) > MOST_TRAITS:
+        report.add(path, f"has {len(set(found))} traits", f"Ironic takes {MOST_TRAITS}")
     return tuple(sorted(set(found)))
 
 
@@ -175,6 +203,16 @@ def _link(report: Report, path: str, value: Any) -> dict[str, str]:
 
 
 _NAMED = _text(255, _NAME, "letters, digits, . _ ~ and -")
+
+
+def _named(report: Report, path: str, value: Any) -> str | None:
+    """The name of a node or an allocation."""
+    found = _NAMED(report, path, value)
+    fault = name_fault(str(found)) if found else None
+    if fault:
+        report.add(path, *fault)
+    return None if found is None else str(found)
+
 
 _PORT: dict[str, Reader] = {
     "address": _mac,
@@ -275,7 +313,7 @@ def read(name: str, plain: Mapping[str, Any]) -> Declared:
     :raises BaremetalError: every mistake in it, a line each.
     """
     report = Report()
-    _NAMED(report, "name", name)
+    _named(report, "name", name)
     found = _read(report, str(name), plain, _DECLARED)
     declared = Declared(name=str(name), **found)
     groups = {group.name: group for group in declared.portgroups or ()}
@@ -302,7 +340,7 @@ def _names(report: Report, path: str, value: Any) -> tuple[str, ...]:
 
 
 _WISH: dict[str, Reader] = {
-    "name": _NAMED,
+    "name": _named,
     "resource_class": _text(80),
     "traits": _traits,
     "candidates": _names,

@@ -15,6 +15,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.model im
     Instance,
     Wanted,
 )
+from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.reading import as_text
 from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.reading import read as read_declared
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import did_you_mean
 from ansible_collections.ozone.openstack.plugins.module_utils.network.reading import (
@@ -98,7 +99,7 @@ def _instance(report: Report, path: str, value: Any) -> Instance | None:
     traits = _texts(report, below(path, "traits"), found.get("traits", ()))
     if image is None:
         return None
-    words = {key: str(item) for key, item in capabilities.items()}
+    words = {key: as_text(item) for key, item in capabilities.items()}
     return Instance(image, drive, root, preserve, words, traits)
 
 

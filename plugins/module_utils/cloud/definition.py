@@ -17,6 +17,7 @@ from typing import Any
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud import (
     addresses,
     catalogue,
+    hardware,
     networking,
     overrides,
     scalars,
@@ -33,10 +34,11 @@ from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document imp
 )
 from ansible_collections.ozone.openstack.plugins.module_utils.network import network_data
 from ansible_collections.ozone.openstack.plugins.module_utils.network.model import NetworkError
+from ansible_collections.ozone.openstack.plugins.module_utils.network.reading import normal_nic
 from ansible_collections.ozone.openstack.plugins.module_utils.paths import COLLECTION
 
 #: A MAC address, the only name of a NIC that is known before the machine runs.
-MAC = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}\Z")
+MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}\Z")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Block = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -190,6 +192,10 @@ def load(
     names = sorted(path.parent.name for path in releases.glob("*/release.yml"))
     cloud, wrong = define(document, file, known, names)
     problems += wrong
+    if cloud is not None and not problems:
+        from ansible_collections.ozone.openstack.plugins.module_utils.cloud import machines  # it needs this module
+
+        problems += machines.refusals(cloud)
     if cloud is None or known is None or problems:
         raise CloudError(problems)
     return cloud, known
@@ -495,10 +501,15 @@ class _Checks:
                 )
 
     def check_nodes(self) -> None:
+        domain = self.data.get("domain")
+        for message, remedy in hardware.domain_faults(domain) if domain else ():
+            self.add(("domain",), message, remedy)
         for name, data in self.section("nodes").items():
             path: Path_ = ("nodes", name)
             if name in RESERVED:
                 self.add(path, f"{name} has a meaning of its own in Ansible", "give the node another name")
+            for message, remedy in hardware.name_faults(name, domain):
+                self.add(path, message, remedy)
             profile = data.get("profile")
             self.reference("profiles", (*path, "profile"), profile)
             site = self.site(data)
@@ -525,12 +536,9 @@ class _Checks:
         return None if name is None else str(name)
 
     def check_nics(self, path: Path_, nics: Mapping[str, str]) -> None:
-        """Each NIC has one name."""
-        owner: dict[str, str] = {}
-        for alias, nic in nics.items():
-            other = owner.setdefault(nic.lower(), alias)
-            if other != alias:
-                self.add((*path, alias), f"{nic} is called {other} already", "give each NIC one name")
+        """Each NIC has one name, and each name means a NIC."""
+        for alias, message, remedy in hardware.nic_faults(nics):
+            self.add((*path, alias), message, remedy)
 
     def site(self, data: Mapping[str, Any]) -> str:
         return str(data.get("site", self.names["sites"][0] if self.names["sites"] else ""))
@@ -733,7 +741,10 @@ class _Checks:
     def check_machines(self) -> None:
         """BMCs, NICs and disks of the machines, and what they are told of their network."""
         macs: dict[str, str] = {}
-        systems: dict[tuple[str, str], str] = {}
+        systems: dict[tuple[str, int], list[tuple[str, hardware.System]]] = {}
+        roots: dict[tuple[str, str], str] = {}
+        for name, data in self.section("profiles").items():
+            self.check_hints(("profiles", name), data)
         for name, data in self.section("nodes").items():
             path: Path_ = ("nodes", name)
             written = self.document.data["nodes"][name]
@@ -741,18 +752,57 @@ class _Checks:
                 message = "a managed machine is provisioned through its BMC, and it has none"
                 self.add((*path, "managed"), message, "add `bmc: {address: https://..., username: ...}`")
             for alias, nic in data.get("nics", {}).items():
-                if MAC.match(nic) and macs.setdefault(nic.lower(), name) != name:
-                    message = f"{nic} is a NIC of {macs[nic.lower()]} already"
+                if MAC.match(nic) and macs.setdefault(normal_nic(nic), name) != name:
+                    message = f"{nic} is a NIC of {macs[normal_nic(nic)]} already"
                     self.add((*path, "nics", alias), message, "a MAC address is on one machine: correct one of them")
+            good = self.check_hints(path, data)
             profile = self.section("profiles").get(str(data.get("profile")), {})
             merged = {key: data.get(key, profile.get(key)) for key in schema.MACHINE}
-            if merged["preserve"] and not merged["root_device"]:
-                where: Path_ = path if "preserve" in data else ("profiles", str(data.get("profile")))
-                message = "disks are to be preserved, and nothing says which disk gets the system"
-                self.add((*where, "preserve"), message, "add `root_device`, with a serial number for example")
+            if good and not self.wrong_hints(str(data.get("profile"))):
+                self.check_disks(name, data, merged, roots)
+            if "bmc" in data or data.get("managed"):
+                for message, remedy in hardware.machine_name_faults(name):
+                    self.add(path, message, remedy)
             if "bmc" in data:
                 self.check_bmc((*path, "bmc"), data["bmc"], name, systems)
                 self.machine(name, data, merged)
+
+    def check_hints(self, path: Path_, data: Mapping[str, Any]) -> bool:
+        """The hints for disks that a profile or a node has; whether they are without mistakes."""
+        hints: list[tuple[Path_, Any]] = [((*path, "root_device"), data.get("root_device"))]
+        hints += [((*path, "preserve", index), hint) for index, hint in enumerate(data.get("preserve") or ())]
+        expected = (data.get("expected") or {}).get("disks") or ()
+        hints += [((*path, "expected", "disks", index), hint) for index, hint in enumerate(expected)]
+        good = True
+        for here, hint in hints:
+            for name, message, remedy in hardware.hint_faults(hint or {}):
+                self.add((*here, name), message, remedy)
+                good = False
+        return good
+
+    def wrong_hints(self, profile: str) -> bool:
+        """Whether hints of a profile have mistakes."""
+        above = tuple(f"profiles.{profile}.{key}" for key in ("root_device", "preserve", "expected"))
+        return any(problem.key.startswith(above) for problem in self.problems)
+
+    def check_disks(
+        self, name: str, data: Mapping[str, Any], merged: Mapping[str, Any], roots: dict[tuple[str, str], str]
+    ) -> None:
+        """Which disk is written and which are preserved: not the same one, and not one of another node."""
+        path: Path_ = ("nodes", name)
+        where: Path_ = path if "preserve" in data else ("profiles", str(data.get("profile")))
+        root, preserve = merged["root_device"] or {}, [hint for hint in merged["preserve"] or () if hint]
+        if preserve and not root:
+            message = "disks are to be preserved, and nothing says which disk gets the system"
+            self.add((*where, "preserve"), message, "add `root_device`, with a serial number for example")
+        for index, message, remedy in hardware.preserve_faults(root, preserve):
+            self.add((*where, "preserve", index), message, remedy)
+        for key, value in hardware.identities(root) if "bmc" in data else ():
+            other = roots.setdefault((key, value), name)
+            if other != name:
+                message = f"the disk ({key}: {root[key]}) is the root device of {other} already"
+                self.add((*path, "root_device"), message, "a disk is in one machine: correct one of them")
+                break
 
     def check_allocations(self) -> None:
         """Who is to get a machine, and whether it could."""
@@ -760,6 +810,8 @@ class _Checks:
         offered = [name for name, node in nodes.items() if node.get("managed") and node.get("provisioned") is False]
         for name, data in self.section("allocations").items():
             path: Path_ = ("allocations", name)
+            for message, remedy in hardware.machine_name_faults(name):
+                self.add(path, message, remedy)
             if not offered:
                 message = "no machine is offered that could be given"
                 self.add(path, message, "offered are nodes with `managed: true` and `provisioned: false`")
@@ -772,12 +824,33 @@ class _Checks:
                     message = f"{candidate} is not offered to anybody"
                     self.add(here, message, "say `managed: true` and `provisioned: false` for it")
 
-    def check_bmc(self, path: Path_, bmc: Mapping[str, Any], name: str, systems: dict[tuple[str, str], str]) -> None:
-        """No machine is there twice."""
-        system = (str(bmc.get("address", "")).lower(), str(bmc.get("system", "")))
-        if system[0] and systems.setdefault(system, name) != name:
-            message = f"{' '.join(system).strip()} is the machine of {systems[system]} already"
-            self.add(path, message, "correct `address` or `system` of one of them")
+    def check_bmc(
+        self,
+        path: Path_,
+        bmc: Mapping[str, Any],
+        name: str,
+        systems: dict[tuple[str, int], list[tuple[str, hardware.System]]],
+    ) -> None:
+        """Its address is one, and no machine is there twice."""
+        if "address" not in bmc:
+            return  # the schema has refused it
+        faults = list(hardware.bmc_faults(bmc))
+        for message, remedy in faults:
+            self.add((*path, "address"), message, remedy)
+        if faults:
+            return
+        own = hardware.system(bmc)
+        there = systems.setdefault((own.host, own.port), [])
+        for other, system in there:
+            if own.same(system):
+                shown = f"{bmc['address']} {bmc.get('system', '')}".strip()
+                message = f"{shown} is the machine of {other} already"
+                remedy = "correct `address` or `system` of one of them"
+                if None in (own.path, system.path) and own.path != system.path:
+                    remedy = "without `system` the only one of the BMC is meant: say it for both"
+                self.add(path, message, remedy)
+                break
+        there.append((name, own))
 
     def machine(self, name: str, data: Mapping[str, Any], merged: Mapping[str, Any]) -> None:
         """The machine of a node with a BMC, and its documents about its network."""
@@ -875,7 +948,7 @@ class _Checks:
         for profile in self.plan.services:
             self.check_profile_company(profile, known)
         self.check_traffic(known)
-        self.check_balancers(members)
+        self.check_balancers(members, known)
 
     def unsure(self) -> bool:
         """Whether a mistake of another kind leaves open which services there are: then none is called missing."""
@@ -942,9 +1015,10 @@ class _Checks:
                     f"{label} runs {on} and may run on {limits.max} at most",
                     "take it out of the profile of some nodes",
                 )
-            if limits.quorum and count and count % 2 == 0 and not unsure:
+            elif limits.quorum and count and count % 2 == 0 and not unsure:
                 message = f"{label} runs {on} and needs an odd number, as the majority decides"
-                self.add(path, message, f"run it on {count - 1} or {count + 1}")
+                fitting = [n for n in (count - 1, count + 1) if n >= limits.min and n <= (limits.max or n)]
+                self.add(path, message, f"run it on {' or '.join(map(str, fitting))}")
 
     def check_profile_company(self, profile: str, known: Catalogue) -> None:
         """What must and must not be on the same node."""
@@ -1007,8 +1081,10 @@ class _Checks:
                             f"add {network} to `networks` of the profile {profile}",
                         )
 
-    def check_balancers(self, members: Mapping[str, Mapping[str, list[str]]]) -> None:
-        """Several load balancers need an address that moves among them."""
+    def check_balancers(self, members: Mapping[str, Mapping[str, list[str]]], known: Catalogue) -> None:
+        """Several load balancers need an address that moves among them, where there may be several."""
+        if BALANCER in members and any(limits.max == 1 for limits in known.services[BALANCER].components.values()):
+            return
         nodes = {node for names in members.get(BALANCER, {}).values() for node in names}
         vips = self._names("vips")
         if len(nodes) > 1:

@@ -14,11 +14,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.model import BaremetalError
+from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.reading import read_wishes
 from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.states import OCCUPIED, transitional
+from ansible_collections.ozone.openstack.plugins.module_utils.baremetal.wanted import read as read_nodes
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud import schema
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.definition import MAC, Cloud, Machine, Node
-from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import did_you_mean
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import Problem, did_you_mean
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import CA_FILE
+from ansible_collections.ozone.openstack.plugins.module_utils.network.reading import normal_nic
 
 Plain = dict[str, Any]
 
@@ -48,6 +52,29 @@ def machines(cloud: Cloud) -> list[Plain]:
     return [_machine(cloud, node, node.machine) for node in cloud.nodes.values() if node.machine is not None]
 
 
+def refusals(cloud: Cloud) -> list[Problem]:
+    """What the fleet would refuse to take, as far as no machine has to be asked.
+
+    The checks of a definition find these mistakes with the very key; this is for those that they do not know of.
+    """
+    image = {"source": "file:///image", "checksum": "0" * 64}
+    found: list[Problem] = []
+    for one in machines(cloud):
+        try:
+            read_nodes([complete(one, {OF_ALL: "unknown"}, image)])
+        except BaremetalError as error:
+            path = ("nodes", str(one["name"]))
+            found += [
+                cloud.document.problem(path, line, "see docs/operator/bare-metal.md")
+                for line in str(error).splitlines()
+            ]
+    try:
+        read_wishes(wishes(cloud))
+    except BaremetalError as error:
+        found += [cloud.document.problem(("allocations",), line) for line in str(error).splitlines()]
+    return found
+
+
 def wishes(cloud: Cloud) -> list[Plain]:
     """Who is to get one of the machines that are offered, as ``baremetal_allocation`` takes it.
 
@@ -72,7 +99,7 @@ def conductor_group(cloud: Cloud, site: str) -> str:
 
 
 def _machine(cloud: Cloud, node: Node, machine: Machine) -> Plain:
-    macs = [mac.lower() for mac in node.nics.values() if MAC.match(mac)]
+    macs = [normal_nic(mac) for mac in node.nics.values() if MAC.match(mac)]
     return {
         "name": node.name,
         "site": node.site,

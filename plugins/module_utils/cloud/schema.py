@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
+from ansible_collections.ozone.openstack.plugins.module_utils.baremetal import reading
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import (
     Document,
     Path_,
@@ -129,8 +130,8 @@ ALIAS: Schema = {
     "rule": "at most 15 letters, digits and . _ -, a letter first",
 }
 NIC: Schema = {
-    "pattern": r"^([0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}|pci:[0-9A-Fa-f]{4}(:[0-9A-Fa-f]{2}){2}\.[0-7]"
-    r"|driver:[A-Za-z0-9_-]+(:[0-9]+)?|[^\s/:]{1,15})\Z",
+    "pattern": r"^([0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{2}(-[0-9A-Fa-f]{2}){5}"
+    r"|pci:[0-9A-Fa-f]{4}(:[0-9A-Fa-f]{2}){2}\.[0-7]|driver:[A-Za-z0-9_-]+(:[0-9]+)?|[^\s/:]{1,15})\Z",
     "rule": "a MAC address, `pci:0000:3b:00.0`, `driver:<name>` or `driver:<name>:<n>`, or a name of the kernel",
 }
 
@@ -188,6 +189,7 @@ MACHINE: dict[str, Schema] = {
             rule="CUSTOM_ and upper-case letters, digits, _; or a standard trait such as HW_CPU_X86_VMX",
         ),
         uniqueItems=True,
+        maxItems=reading.MOST_TRAITS,
     ),
     "expected": _object(
         "Hardware that inspection has to find; differences are reported. The MACs of `nics` always are.",

@@ -275,6 +275,25 @@ def test_inspection_is_not_undone() -> None:
     assert changes.requests[0].body == [{"op": "add", "path": "/properties/capabilities", "value": "x:1"}]
 
 
+@pytest.mark.parametrize("declared_as", [True, "true"])
+def test_a_boolean_is_written_as_inspection_writes_it(declared_as: Any) -> None:
+    """Otherwise the two would differ for ever."""
+    records = enrolled(properties={"capabilities": "secure_boot:true", "is_public": "true"})
+    wanted = {"capabilities": {"secure_boot": declared_as}, "is_public": declared_as}
+    assert not compare(records, declared(properties=wanted)).requests
+    records = enrolled(properties={})
+    (request,) = compare(records, declared(properties={"capabilities": {"secure_boot": declared_as}})).requests
+    assert request.body == [{"op": "add", "path": "/properties/capabilities", "value": "secure_boot:true"}]
+
+
+def test_names_and_numbers_that_ironic_refuses() -> None:
+    for name in ("0dd5ab4e-0b1b-4e0f-9f0e-1f6f9d8b9c1a", "detail"):
+        with pytest.raises(BaremetalError, match="name: "):
+            declare.read(name, FULL)
+    with pytest.raises(BaremetalError, match="traits: has 51 traits"):
+        declare.read("bm1", {**FULL, "traits": [f"CUSTOM_{number}" for number in range(51)]})
+
+
 def test_traits_and_raid() -> None:
     changes = compare(enrolled(), declared(traits=["CUSTOM_GPU", "CUSTOM_NEW"], target_raid_config={}))
     assert [request.body for request in changes.requests] == [{"traits": ["CUSTOM_GPU", "CUSTOM_NEW"]}, {}]

@@ -140,7 +140,7 @@ def test_refusal_lists_the_disks() -> None:
     verdict = check({"model": "<in> samsung"}, [], [SDA, SDB, SDC])
     assert not verdict.ok and verdict.root is None
     assert verdict.text.splitlines() == [
-        "root_device (model: <in> samsung) fits 2 disks (/dev/sda, /dev/sdb): say more, as serial: S45PNA0M",
+        "root_device (model: <in> samsung) fits 2 disks (/dev/sda, /dev/sdb): use serial: S45PNA0M",
         "disks of this machine:",
         "  /dev/sda, 447.1 GiB, not rotating, ATA SAMSUNG MZ7LH480, serial S45PNA0M, wwn 0x5002538e, hctl 0:0:0:0, "
         "by_path /dev/disk/by-path/pci-0000:00:17.0-ata-1",
@@ -177,7 +177,10 @@ def test_refusal_lists_the_disks() -> None:
         ({"name": "/dev/sda", "size": ">= 4"}, [], [SDA, SDB], {}, "changes from boot to boot"),
         ({"serial": "Z1"}, [{"name": "/dev/sda"}], [SDA, SDB, SDC], {}, "(name: /dev/sda) tells disks apart"),
         ({}, [], [SDA], {"skip_block_devices": [{"size": "x"}]}, "skip_block_devices[0] of the node's properties:"),
-        ({"model": "x"}, [], [{"name": "/dev/a", "model": "x"}, {"name": "/dev/b", "model": "x"}], {}, "as its serial"),
+        (
+            {"model": "x"}, [], [{"name": "/dev/a", "model": "x"}, {"name": "/dev/b", "model": "x"}], {},
+            "they have nothing that tells them apart",
+        ),
     ],
 )  # fmt: skip
 def test_refused(root: Any, preserve: Any, found: Any, properties: Any, says: str) -> None:
@@ -227,3 +230,24 @@ def test_pin() -> None:
     assert disks.pin(one, {"disks": [one, {"serial": "Z1", "wwn": "0x6"}]}) == {"wwn": "0x5"}, "one serial for all"
     assert disks.pin({"name": "/dev/vda"}, {"disks": [{"name": "/dev/vda"}]}) == {}
     assert disks.pin(None, None) == {}
+
+
+@pytest.mark.parametrize(
+    ("own", "advice"),
+    [
+        ({"wwn": ("eui.1", "eui.2")}, "use wwn: eui.1"),
+        ({"wwn": ("eui.1", "eui.1"), "by_path": ("/p/1", "/p/2")}, "use by_path: /p/1"),
+        ({"wwn": ("eui.1", "eui.1")}, "they have nothing that tells them apart"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["root_device", "preserve"])
+def test_two_paths_with_one_serial(own: dict[str, tuple[str, str]], advice: str, kind: str) -> None:
+    """The advice is never the hint that fits both."""
+    found = [
+        {"name": f"/dev/nvme{n}n1", "serial": "S1", "size": 500 << 30, **{key: pair[n] for key, pair in own.items()}}
+        for n in (0, 1)
+    ]
+    hint = {"serial": "S1"}
+    verdict = check(hint, [], found) if kind == "root_device" else check({"serial": "X"}, [hint], found)
+    said = next(line for line in verdict.problems if "fits 2 disks" in line)
+    assert said.startswith(kind) and advice in said and "use serial" not in said

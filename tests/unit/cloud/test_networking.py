@@ -290,7 +290,7 @@ REFUSED: dict[str, tuple[Callable[[Data], None], list[str]]] = {
     ),
     "NIC twice": (
         change("nodes", "compute1", "nics", {"nic1": "02:00:00:00:00:0A", "nic2": "02:00:00:00:00:0a"}),
-        ["nodes.compute1.nics.nic2: 02:00:00:00:00:0a is called nic1 already"],
+        ["nodes.compute1.nics.nic2: 02:00:00:00:00:0a is nic1 already (give a NIC one alias only)"],
     ),
     "impossible NIC": (
         change("nodes", "compute1", "nics", {"nic1": "pci:3b"}),
