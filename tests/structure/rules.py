@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import programs
 import yaml
 
 SECTIONS = ("deploy", "upgrade", "scale_down", "validate")
@@ -375,6 +376,56 @@ def spdx_first(tree: Tree) -> list[str]:
     return [name for name in code if mark not in tree.text(name).splitlines()[:2]]
 
 
+#: What a part of the tree may rely on beside debian.txt; the first prefix that fits counts.
+INSTALLED = (
+    (("tests/baremetal/", "tests/chain/", "tests/lab/bare_metal.py", "bench/baremetal.py"), "debian-baremetal"),
+    (("tests/network/", "tests/lab/machine", "tests/lab/switches.py", "tests/lab/demo_dead_nic.py"), "debian-machines"),
+)
+
+
+def _programs(tree: Tree, name: str) -> list[tuple[int, str]]:
+    """Line and name of the programs that a file starts."""
+    text = tree.text(name)
+    if name.endswith(".py"):
+        return programs.of_python(text, declared=not name.startswith("tests/unit/"))
+    if name.endswith((".yml", ".yaml")) and name.startswith(("roles/", "playbooks/", "extensions/")):
+        return programs.of_yaml(text, Loader)
+    if name == "Makefile":
+        return programs.of_makefile(text)
+    if name.endswith(".sh") or re.match(r"#!.*\b(ba)?sh$", text.partition("\n")[0]):
+        return [(0, program) for program in programs.of_shell(text)]
+    return []
+
+
+def _packages(tree: Tree, *names: str) -> set[str]:
+    """Debian packages of requirements files."""
+    lines = [line.partition("#")[0] for name in names for line in tree.text(f"requirements/{name}.txt").splitlines()]
+    return {word for line in lines for word in line.split()}
+
+
+def programs_belong_to_packages(tree: Tree) -> list[str]:
+    """A program that is started belongs to a package in requirements/*.txt, or programs.yml there says why not."""
+    where = "requirements/programs.yml"
+    known = tree.yaml(where) or {}
+    package_of = {program: package for package, names in (known.get("packages") or {}).items() for program in names}
+    free = {*(known.get("essential") or []), *(p for names in (known.get("elsewhere") or {}).values() for p in names)}
+    made_up = set(known.get("made_up") or [])
+    problems, seen = [], set()
+    for name in tree.files:
+        more = next((file for prefixes, file in INSTALLED if name.startswith(prefixes)), "debian")
+        for line, program in _programs(tree, name):
+            seen.add(program)
+            package = package_of.get(program)
+            if program in free or (program in made_up and name.startswith("tests/unit/")):
+                continue
+            if package is None:
+                problems.append(f"{name}:{line}: starts {program}: say in {where} which package brings it")
+            elif package not in _packages(tree, "debian", more):
+                problems.append(f"{name}:{line}: starts {program}, and {package} is not in requirements/{more}.txt")
+    stale = sorted(({*package_of, *free, *made_up}) - seen)
+    return problems + [f"{where}: nothing starts {program}" for program in stale]
+
+
 def small_files(tree: Tree) -> list[str]:
     """Nothing large in git."""
     sizes = {name: (tree.root / name).stat().st_size for name in tree.files}
@@ -582,6 +633,7 @@ RULES: list[Rule] = [
     nothing_unfinished,
     lab_addresses,
     spdx_first,
+    programs_belong_to_packages,
     small_files,
     changelog_fragments,
     documented_plugins,

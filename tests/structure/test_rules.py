@@ -68,6 +68,13 @@ GOOD: dict[str, str] = {
     "changelogs/config.yaml": "sections: [[minor_changes, Minor]]\nprelude_section_name: release_summary\n",
     "changelogs/fragments/a.yml": "minor_changes: [One.]\n",
     "Makefile": "plan deploy: setup\n\t@$(playbook) ozone.openstack.$@\n",
+    "requirements/debian.txt": "tar # unpacks\n",
+    "requirements/debian-baremetal.txt": "libvirt-clients\n",
+    "requirements/programs.yml": (
+        "packages: {tar: [tar], libvirt-clients: [virsh]}\nessential: [cat]\nelsewhere: {venv: [ansible-playbook]}\n"
+    ),
+    "tests/baremetal/bench.py": '# SPDX-License-Identifier: Apache-2.0\nsubprocess.run(["virsh", "list"])\n',
+    "tests/unit/test_tar.py": "# SPDX-License-Identifier: Apache-2.0\nsubprocess.run(['tar', 'x'])\nrun(['cat'])\n",
     "playbooks/plan.yml": "- name: Plan\n  hosts: all\n",
     "playbooks/deploy.yml": "- name: Deploy\n  hosts: all\n",
     "plugins/modules/plan.py": DOCUMENTED,
@@ -142,6 +149,27 @@ BAD: dict[str, list[tuple[str, str | None, str]]] = {
         ("tests/unit/test_x.py", f'x = "{TAKEN}"\n', TAKEN),
     ],
     "spdx_first": [("plugins/modules/plan.py", '"""No licence."""\n', "plan.py")],
+    "programs_belong_to_packages": [
+        ("tests/unit/test_x.py", 'subprocess.run(["cpio", "-id"], check=True)\n', "starts cpio: say in"),
+        (
+            "tests/unit/test_x.py",
+            'argv = ["setpriv", "--pdeathsig", "KILL", "--", "cpio"]\n',
+            "test_x.py:1: starts cpio",
+        ),
+        ("plugins/x.py", 'found = shutil.which("cpio")\n', "starts cpio"),
+        ("plugins/x.py", 'host.run(["sh", "-euc", "cd /tmp; test -e x || cpio -id"], 30)\n', "starts cpio"),
+        ("playbooks/plan.yml", "- ansible.builtin.command: {argv: [cpio, -id]}\n", "starts cpio"),
+        ("playbooks/plan.yml", "- ansible.builtin.shell: cat x | cpio -id\n", "starts cpio"),
+        ("Makefile", "plan: ## It\n\t@cat x; \\\n\tif true; then cpio -id; fi\n", "Makefile:3: starts cpio"),
+        ("bench/x.sh", "#!/bin/sh\nx=$(cpio -id)\n", "starts cpio"),
+        ("tests/unit/test_x.py", 'subprocess.run(["virsh"])\n', "libvirt-clients is not in requirements/debian.txt"),
+        ("requirements/debian.txt", "# tar\n", "tar is not in requirements/debian.txt"),
+        (
+            "requirements/programs.yml",
+            "packages: {tar: [tar]}\nessential: [cat, gone]\nelsewhere: {venv: [ansible-playbook]}\n",
+            "nothing starts gone",
+        ),
+    ],
     "small_files": [("docs/big.svg", "x" * (2**20 + 1), "bytes")],
     "changelog_fragments": [
         ("changelogs/fragments/a.yml", "news: [One.]\n", "no section news"),
