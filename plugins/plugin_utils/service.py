@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ansible.plugins.loader import lookup_loader
 
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import Context, DeclarationError
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.model import Manifest
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.option_data import OptionData, load_options
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.render import render
 from ansible_collections.ozone.openstack.plugins.module_utils.paths import cache_dir
 
@@ -37,6 +38,17 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return float(value)
     return str(value)
+
+
+@cache
+def known_options(directory: Path, file: str) -> OptionData | None:
+    """The option data of a configuration file, read once: the directory of an image is named by its content.
+
+    :raises DeclarationError: the data of the image are gone. Without them, values would be written otherwise.
+    """
+    if not directory.is_dir():
+        raise DeclarationError(f"{directory}, which says what options an image has, is gone: run the images playbook")
+    return load_options(directory, file)
 
 
 class Services:
@@ -90,6 +102,11 @@ class Services:
                 image["name"] = references.get(image["id"], image["name"])
         return images
 
+    def _options(self, image: str, file: str) -> OptionData | None:
+        """What the image says of a configuration file's options."""
+        directory = self.images.get(image, {}).get("options")
+        return known_options(Path(str(directory)), file) if directory else None
+
     def _lookup(self, plugin: str, name: str, **options: str) -> Any:
         lookup = lookup_loader.get(f"ozone.openstack.{plugin}", loader=self.loader, templar=self.templar)
         return plain(lookup.run([name], variables=dict(self.task_vars), **options)[0])
@@ -127,6 +144,7 @@ class Services:
             secret=self._secret,
             certificate=self._certificate,
             overrides=self.overrides.get(service, {}),
+            options=self._options,
         )
 
     def render(self, service: str) -> tuple[Manifest, dict[str, str]]:

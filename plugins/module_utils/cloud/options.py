@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Overridden options of oslo configuration files, checked against what the image says that it knows.
 
-The data are those of ``oslo-config-generator --format yaml`` (oslo.config, "machine readable sample config"), written
-by the image build: one file for each configuration file, ``<file>.json`` (or ``.yaml``), with ``options: {section:
-{opts: [{name, dest, type, min, max, choices}]}}`` and ``deprecated_options: {section: [{name, replacement_group,
-replacement_name}]}``. A file without data cannot be checked here; the validator inside the image sees it later.
+A file without data (see ``generation/option_data.py``) cannot be checked here; the validator inside the image sees it
+later.
 
 Sections that data cannot know by name, as they are made by configuration, are recognised so:
 
@@ -18,8 +16,6 @@ Sections that data cannot know by name, as they are made by configuration, are r
 from __future__ import annotations
 
 import difflib
-import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,71 +27,19 @@ from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document imp
     Path_,
     Problem,
     did_you_mean,
-    read,
 )
-from ansible_collections.ozone.openstack.plugins.module_utils.cloud.overrides import levels, merge
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.overrides import levels, merge_services
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.option_data import OptionData, load_options
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.option_types import (
+    UNTYPED,
+    ValueRefused,
+    references,
+    write,
+)
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.oslo import merge_sections
 
-_BACKENDS = re.compile(r"^enabled(_[a-z_]+)?_backends$")
-_MANY = ("list value", "multi valued", "dict value")
-_TRUTH = frozenset({"true", "1", "on", "yes", "false", "0", "off", "no"})
-
-Options = dict[str, dict[str, dict[str, Any]]]
-
-
-class OptionData:
-    """What one configuration file may contain. ``sections``: section -> option (both spellings) -> its description."""
-
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        self.sections: Options = {}
-        self.free: set[str] = set()
-        self.owners: set[str] = set()
-        for section, group in (data.get("options") or {}).items():
-            names = {}
-            for option in group.get("opts") or []:
-                for name in (option["name"], option.get("dest") or option["name"]):
-                    names[name.replace("-", "_")] = option
-            self.sections[section] = names
-            if "auth_type" in names and "auth_url" not in names:
-                self.free.add(section)
-            if group.get("dynamic_group_owner"):
-                self.owners.add(group["dynamic_group_owner"].replace("-", "_"))
-        self.former: dict[tuple[str, str], tuple[str, str]] = {}
-        for section, entries in (data.get("deprecated_options") or {}).items():
-            for entry in entries:
-                new = (entry["replacement_group"], entry["replacement_name"].replace("-", "_"))
-                self.former[section, entry["name"].replace("-", "_")] = new
-
-    def named_sections(self, values: Mapping[str, Mapping[str, Any]]) -> set[str]:
-        """The sections that the values of options name. ``values``: section -> option -> value."""
-        found: set[str] = set()
-        for options in values.values():
-            for name, value in options.items():
-                if _BACKENDS.match(name) or name in self.owners:
-                    parts = value if isinstance(value, list) else str(value).split(",")
-                    found |= {str(part).partition(":")[0].strip() for part in parts}
-        return found - {""}
-
-
-def load_options(directory: Path, file: str) -> OptionData | None:
-    """The data of one configuration file, or None where there are none. Raises ValueError for unusable data."""
-    path = directory / f"{file}.json"
-    if path.exists():
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{path} is not JSON ({error}): build the image again") from error
-    else:
-        path = directory / f"{file}.yaml"
-        if not path.exists():
-            return None
-        document, problems = read(path)
-        if problems:
-            raise ValueError(str(problems[0]))
-        data = document.data
-    try:
-        return OptionData(data)
-    except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} holds no options of oslo.config: build the image again") from error
+#: Options that every service has: oslo.config registers them by itself.
+_ALWAYS = ("config_dir", "config_file", "config_source")
 
 
 def check_options(
@@ -116,7 +60,7 @@ def check_options(
     for file, sections in (override.get("config") or {}).items():
         data = load_options(options_dir, file)
         if data is not None:
-            everything = merge((base or {}).get(file, {}), sections)
+            everything = merge_sections((base or {}).get(file, {}), sections)
             problems += _check_file(data, sections, data.named_sections(everything), document, (*path, "config", file))
     return problems
 
@@ -129,7 +73,7 @@ def check_cloud(cloud: Cloud, catalogue: Catalogue, directories: Mapping[str, Pa
     """
     everything: dict[str, Any] = {}
     for _path, services in levels(cloud.data):
-        everything = merge(everything, services)
+        everything = merge_services(everything, services)
     problems: list[Problem] = []
     for path, services in levels(cloud.data):
         for service, override in services.items():
@@ -157,7 +101,7 @@ def _check_file(
             known = {}
         for option, value in options.items():
             if option in known:
-                for message, remedy in _check_value(known[option], value):
+                for message, remedy in _check_value(data, section, option, value):
                     yield document.problem((*here, option), message, remedy)
             elif (section, option) in data.former:
                 new_section, new_option = data.former[section, option]
@@ -168,6 +112,11 @@ def _check_file(
                 yield document.problem(
                     (*here, option), f"unknown option in [{section}]", _remedy(data, section, option)
                 )
+            else:
+                try:
+                    write(UNTYPED, value)
+                except ValueRefused as error:
+                    yield document.problem((*here, option), str(error), error.remedy)
 
 
 def _remedy(data: OptionData, section: str, option: str) -> str:
@@ -181,56 +130,37 @@ def _remedy(data: OptionData, section: str, option: str) -> str:
     return did_you_mean(option, own)
 
 
-def _number(value: Any, kind: type[int] | type[float]) -> int | float | None:
-    """A value as a number; None if it is none."""
-    if isinstance(value, bool) or (kind is int and isinstance(value, float)):
-        return None
+def _check_value(data: OptionData, section: str, option: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Mistakes of one value: message and remedy."""
     try:
-        return kind(value)
-    except (TypeError, ValueError):
-        return None
+        write(data.type_of(section, option), value)
+    except ValueRefused as error:
+        yield str(error), error.remedy
+    for name in sorted(set(_references(value))):
+        if not _refers(data, section, name):
+            base = name.rpartition(".")[0]
+            remedy = f"write $$ for a dollar sign{f', or ${{{base}}}. for a reference' if base else ''}"
+            yield f"${name} refers to an option that does not exist", remedy
 
 
-def _shown(option: Mapping[str, Any], value: Any) -> str:
-    """A value for a message; that of a secret option is not shown."""
-    return "the value" if option.get("secret") else repr(value)
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from references(key)
+            yield from _references(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _references(item)
+    elif isinstance(value, str):
+        yield from references(value)
 
 
-def _check_value(option: Mapping[str, Any], value: Any) -> Iterator[tuple[str, str]]:
-    """Mistakes of one value: message and remedy. A value with ``$`` refers to another option: not looked at."""
-    kind = option.get("type") or ""
-    if kind in _MANY or (isinstance(value, str) and "$" in value):
-        return
-    if isinstance(value, list):
-        if kind != "unknown value":
-            yield "takes one value, not a list", f"it is a {kind}"
-        return
-    if kind == "boolean value":
-        if str(value).lower() not in _TRUTH:
-            yield f"{_shown(option, value)} is neither true nor false", "write true or false"
-        return
-    number: int | float | None = None
-    if kind in ("integer value", "port value"):
-        number = _number(value, int)
-        if number is None:
-            yield f"{_shown(option, value)} is not a whole number", f"it is a{'n' if kind[0] == 'i' else ''} {kind}"
-            return
-    elif kind == "floating point value":
-        number = _number(value, float)
-        if number is None:
-            yield f"{_shown(option, value)} is not a number", f"it is a {kind}"
-            return
-    yield from _check_limits(option, value, number)
+def _refers(data: OptionData, section: str, name: str) -> bool:
+    """Whether a reference finds an option, in the order of oslo_config.cfg.ConfigOpts.StrSubWrapper.
 
-
-def _check_limits(option: Mapping[str, Any], value: Any, number: int | float | None) -> Iterator[tuple[str, str]]:
-    lowest, highest = option.get("min"), option.get("max")
-    if number is not None:
-        if lowest is not None and number < lowest:
-            yield f"{_shown(option, value)} is too small", f"at least {lowest}"
-        if highest is not None and number > highest:
-            yield f"{_shown(option, value)} is too large", f"at most {highest}"
-    choices = [str(choice[0] if isinstance(choice, list | tuple) else choice) for choice in option.get("choices") or []]
-    if choices and str(value).lower() not in {choice.lower() for choice in choices}:
-        remedy = "known: " + ", ".join(choices) if option.get("secret") else did_you_mean(str(value), choices)
-        yield f"{_shown(option, value)} is not one of the choices", remedy
+    ``group.option``, else the option in the same section, else in [DEFAULT].
+    """
+    group, _, option = name.partition(".") if "." in name else ("", "", name)
+    if group:
+        return option in data.sections.get(group, {}) or group in data.free
+    return option in _ALWAYS or any(option in data.sections.get(place, {}) for place in (section, "DEFAULT"))

@@ -239,20 +239,18 @@ _BMC = _object(
 )
 
 _ADDRESS: Schema = {"type": "string", "format": "address", "rule": "an IP address without prefix length"}
+_ITEM: Schema = {
+    "type": ["string", "number", "boolean", "array", "object"],
+    "description": "A string, number or boolean; a list or mapping where the option's items are such.",
+}
 _VALUE: Schema = {
     "type": ["string", "number", "boolean", "null", "array", "object"],
-    "items": {"type": ["string", "number", "boolean"]},
-    "properties": {
-        "multi": {
-            "type": "array",
-            "items": {"type": ["string", "number", "boolean"], "description": "One value."},
-            "description": "Values of an option that may be repeated, one line each.",
-        }
-    },
-    "required": ["multi"],
-    "additionalProperties": False,
-    "description": "A text, number, truth value or list of them; `{multi: [...]}` repeats the option, one line each; "
-    "null leaves the option to the service's default.",
+    "items": _ITEM,
+    "additionalProperties": _ITEM,
+    "description": "A string, number or boolean; a list for an option that takes several values; a mapping for one "
+    "that takes keys and values. What each option takes is checked against the image. null leaves the option to the "
+    "service's default. In a string, `$name` refers to another option, as in the service's own file; `$$` is a dollar "
+    "sign.",
 }
 
 CONTAINER_OVERRIDE = _object(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.ozone.openstack.plugins.module_utils.endpoint import MEMCACHED, memcached, url
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.option_data import OptionData
 
 #: The cloud's certificate authority, as every node and container sees it.
 CA_FILE = "/etc/ozone/ca.pem"
@@ -26,7 +27,9 @@ class Context:
 
     ``cloud`` and ``node`` are the host variables ``ozone_cloud`` and ``ozone_node``; ``overrides`` is what the operator
     overrides for the service; ``images`` the index of built images; ``secret`` gives a secret by its name;
-    ``certificate`` the PEM text of a certificate with its key by its name, or of the authority (``ca``).
+    ``certificate`` the PEM text of a certificate with its key by its name, or of the authority (``ca``); ``options``
+    what is known of the options of a configuration file, by image and file. It comes with the image, so that every
+    deployment host renders the same.
     """
 
     cloud: Mapping[str, Any]
@@ -35,6 +38,7 @@ class Context:
     secret: Callable[[str], Any]
     certificate: Callable[[str], str]
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    options: Callable[[str, str], OptionData | None] = lambda image, file: None
 
     def network(self, traffic: str) -> str:
         """Name of the network that a kind of traffic uses."""

@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Sequence
 
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.model import Container, Manifest, OneShot
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.quadlet import unescape
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.revert import TIMED_OUT, Host, Result
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.store import object_directory, quadlet_text
 
@@ -51,7 +52,7 @@ def container_section(quadlet: str) -> list[tuple[str, str]]:
 
 def words(value: str) -> list[str]:
     """The words of a value, as systemd reads them: quotes removed, ``%%`` and ``$$`` are single characters."""
-    return [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(value)]
+    return [unescape(word) for word in shlex.split(value)]
 
 
 def podman_options(service: str, container: Container, *, check: bool) -> list[str]:
@@ -76,14 +77,14 @@ def podman_options(service: str, container: Container, *, check: bool) -> list[s
                 options += ["--env", word]
         elif check:
             if key == "Volume" and value.split(":")[0].rstrip("/").startswith(own):
-                options += ["--volume", value.replace("%%", "%")]
+                options += ["--volume", unescape(value)]
         elif key == "PodmanArgs":
             options += [word for word in words(value) if word.split("=")[0] not in OWN]
         elif key in LISTS:
             for word in words(value):
                 options += [OPTIONS[key], word]
         elif key in OPTIONS:
-            options += [OPTIONS[key], value.replace("%%", "%").removeprefix("-" if key == "EnvironmentFile" else "")]
+            options += [OPTIONS[key], unescape(value).removeprefix("-" if key == "EnvironmentFile" else "")]
     if user:
         options += ["--user", f"{user}:{group}" if group else user]
     return options

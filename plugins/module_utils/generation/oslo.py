@@ -2,17 +2,26 @@
 """Configuration of oslo services: nested mappings, the sections that all services share, and the INI text.
 
 A configuration file is ``{section: {option: value}}``, so that an operator can override any option of any service
-with plain data. Values: text, number, boolean, ``None`` (the option is left out, so that an override can take one
-away), a list (written with commas: oslo's ListOpt), or ``{"multi": [...]}`` (one line each: oslo's MultiStrOpt).
+with plain data. Values: string, number, boolean, ``None`` (the option is left out, so that an override can take one
+away), a list, a mapping, or ``{"multi": [...]}`` (one line each). How each is written depends on the option's type, see
+``option_types``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from ansible_collections.ozone.openstack.plugins.module_utils.endpoint import MEMCACHED, RABBITMQ, host_port, memcached
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.option_types import (
+    UNTYPED,
+    Literal,
+    OptionType,
+    ValueRefused,
+    line,
+    write,
+)
 
 Sections = dict[str, dict[str, Any]]
 
@@ -28,26 +37,27 @@ def merge_sections(base: Mapping[str, Mapping[str, Any]], more: Mapping[str, Map
     return merged
 
 
-def text(value: Any) -> str:
-    """One value as oslo.config reads it.
-
-    :raises ValueError: a mapping that is not ``{"multi": [...]}``, or text with a line break, which would start
-        another option.
-    """
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list | tuple):
-        return ",".join(text(item) for item in value)
+def literal(value: Any) -> Any:
+    """``value`` with every string in it a ``Literal``: what Ozone and its roles write has no references."""
     if isinstance(value, Mapping):
-        raise ValueError(f"an option holds text, a number, a boolean, a list or {{multi: [...]}}, not {dict(value)!r}")
-    rendered = str(value)
-    if "\n" in rendered or "\r" in rendered:
-        raise ValueError("an option cannot hold a line break")
-    return rendered
+        return {literal(key): literal(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [literal(item) for item in value]
+    return Literal(value) if isinstance(value, str) else value
 
 
-def render_ini(sections: Mapping[str, Mapping[str, Any]]) -> str:
-    """The INI text: DEFAULT first, sections and options in alphabetical order, so that equal data gives equal text."""
+def untyped(section: str, option: str) -> OptionType:
+    """The type of any option of a file of which nothing is known."""
+    return UNTYPED
+
+
+def render_ini(sections: Mapping[str, Mapping[str, Any]], type_of: Callable[[str, str], OptionType] = untyped) -> str:
+    """The INI text: DEFAULT first, sections and options in alphabetical order, so that equal data gives equal text.
+
+    ``type_of`` gives the type of an option by its section and name.
+
+    :raises ValueError: a value that its option cannot take. The message names section, option and remedy.
+    """
     lines = [
         "# Made by Ozone from cloud.yml and the roles: a change made here is overwritten and reported by validate."
     ]
@@ -57,11 +67,11 @@ def render_ini(sections: Mapping[str, Mapping[str, Any]]) -> str:
             continue
         lines += ["", f"[{section}]"]
         for option in sorted(options):
-            value = options[option]
-            if isinstance(value, Mapping) and set(value) == {"multi"}:
-                lines += [f"{option} = {text(item)}" for item in value["multi"]]
-            else:
-                lines.append(f"{option} = {text(value)}")
+            try:
+                lines += [f"{option} = {line(text)}" for text in write(type_of(section, option), options[option])]
+            except ValueRefused as error:
+                remedy = f" ({error.remedy})" if error.remedy else ""
+                raise ValueError(f"[{section}] {option}: {error}{remedy}") from None
     return "\n".join(lines) + "\n"
 
 
@@ -69,13 +79,31 @@ def _login(user: str, password: str) -> str:
     return f"{quote(user, safe='')}:{quote(password, safe='')}"
 
 
+def database_password(secret: str) -> str:
+    """What stands for a password in a URL: PyMySQL sends it in Latin-1, while MariaDB knows the hash of its UTF-8."""
+    return secret.encode().decode("latin-1")
+
+
+def queue_password(secret: str) -> str:
+    """The password of a RabbitMQ account: the secret, with ``%2F`` for each slash.
+
+    oslo.messaging makes another URL of the one that it has parsed, and leaves slashes as they are (impl_rabbit): no
+    password with a slash could ever log in. The account is Ozone's own, and so is every client of it.
+    """
+    return secret.replace("/", "%2F")
+
+
 def database_url(user: str, password: str, address: str, port: int, database: str) -> str:
-    """SQLAlchemy URL of a MariaDB database over PyMySQL."""
-    return f"mysql+pymysql://{_login(user, password)}@{host_port(address, port)}/{database}?charset=utf8mb4"
+    """SQLAlchemy URL of a MariaDB database over PyMySQL, which sends ``database_password``."""
+    login = _login(user, password)
+    return f"mysql+pymysql://{login}@{host_port(address, port)}/{database}?charset=utf8mb4"
 
 
 def transport_url(user: str, password: str, addresses: Iterable[str], vhost: str) -> str:
-    """oslo.messaging URL that lists every member of the RabbitMQ cluster, in a stable order."""
+    """oslo.messaging URL that lists every member of the RabbitMQ cluster, in a stable order.
+
+    An account of RabbitMQ has ``queue_password``.
+    """
     login = _login(user, password)
     hosts = ",".join(f"{login}@{host_port(address, RABBITMQ)}" for address in sorted(addresses))
     return f"rabbit://{hosts}/{quote(vhost, safe='')}"

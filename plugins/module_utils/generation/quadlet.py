@@ -13,9 +13,19 @@ from ansible_collections.ozone.openstack.plugins.module_utils.generation.model i
 IMAGE_USER = "42400"
 
 
+def escape(text: str) -> str:
+    """``text`` without a meaning for systemd: no specifier (``%``), no variable (``$``)."""
+    return text.replace("%", "%%").replace("$", "$$")
+
+
+def unescape(text: str) -> str:
+    """The inverse of ``escape``."""
+    return text.replace("%%", "%").replace("$$", "$")
+
+
 def quote(argument: str) -> str:
     """One word of a systemd command line (systemd.service(5), "Command lines"): no expansion of ``%`` and ``$``."""
-    escaped = argument.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    escaped = escape(argument.replace("\\", "\\\\").replace('"', '\\"'))
     return f'"{escaped}"' if not escaped or any(c in escaped for c in " \t;'\"\\") else escaped
 
 
@@ -76,10 +86,10 @@ def render_quadlet(spec: QuadletSpec) -> str:
         container += ["DropCapability=all", "NoNewPrivileges=true"]
         container += [f"AddCapability={capability}" for capability in spec.capabilities]
     container.append(f"Volume={OBJECT}:{spec.mount}:ro")
-    container += [f"Volume={volume}" for volume in spec.volumes]
-    container += [f"Tmpfs={path}" for path in spec.tmpfs]
+    container += [f"Volume={escape(volume)}" for volume in spec.volumes]
+    container += [f"Tmpfs={escape(path)}" for path in spec.tmpfs]
     container += [f"Environment={quote(f'{name}={value}')}" for name, value in sorted(spec.environment.items())]
-    container += [f"PodmanArgs={argument}" for argument in spec.podman_args]
+    container += [f"PodmanArgs={quote(argument)}" for argument in spec.podman_args]
     container.append("Exec=" + " ".join(quote(word) for word in spec.argv))
     service = [
         "[Service]",

@@ -90,7 +90,11 @@ def _environment(*levels: Mapping[str, Any]) -> dict[str, str]:
     merged: dict[str, Any] = {}
     for level in levels:
         merged |= level
-    return {name: oslo.text(value) for name, value in merged.items() if value is not None}
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in merged.items()
+        if value is not None
+    }
 
 
 class Renderer:
@@ -175,16 +179,18 @@ class Renderer:
         context = self.context
         user = str(self.meta.get("identity", {}).get("user", self.service))
         region = str(context.cloud["region"])
-        options = oslo.merge_sections(spec.get("options", {}), context.overrides.get("config", {}).get(name, {}))
+        declared = oslo.literal(spec.get("options", {}))
+        overrides = context.overrides.get("config", {}).get(name, {})
+        options = oslo.merge_sections(declared, overrides)
         result: oslo.Sections = {}
         for section, database in spec.get("databases", {}).items():
-            url = oslo.database_url(
-                self.service, self._secret("database"), context.database_address(), endpoint.MARIADB, str(database)
-            )
+            password = oslo.database_password(self._secret("database"))
+            address = context.database_address()
+            url = oslo.database_url(self.service, password, address, endpoint.MARIADB, str(database))
             result[section] = oslo.database_section(url)
         if spec.get("messaging"):
             members = context.addresses("rabbitmq", "message_queue")
-            url = oslo.transport_url(self.service, self._secret("queue"), members, self.service)
+            url = oslo.transport_url(self.service, oslo.queue_password(self._secret("queue")), members, self.service)
             result = oslo.merge_sections(result, oslo.messaging_sections(url))
         if spec.get("authtoken"):
             result["keystone_authtoken"] = oslo.authtoken_section(
@@ -195,14 +201,18 @@ class Renderer:
             result["cache"] = oslo.cache_section(context.caches(), backend)
         for section in spec.get("clients", []):
             result[section] = oslo.client_section(context.auth_url(), user, self._secret("identity"), CA_FILE)
-        return oslo.merge_sections(result, options)
+        return oslo.merge_sections(oslo.literal(result), options)
 
     def _config_text(self, name: str, container: str) -> str:
         spec = self.declaration["config"][name]
         sections = self.sections(name, spec)
         without = set(spec.get("without", {}).get(container, []))
         try:
-            return oslo.render_ini({key: value for key, value in sections.items() if key not in without})
+            data = self.context.options(str(self.meta["image"]), name)
+            return oslo.render_ini(
+                {key: value for key, value in sections.items() if key not in without},
+                data.type_of if data is not None else oslo.untyped,
+            )
         except ValueError as error:
             raise DeclarationError(f"{self.service}: config {name}: {error}") from None
 

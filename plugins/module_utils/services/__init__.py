@@ -12,6 +12,7 @@ from collections.abc import Callable
 from ansible_collections.ozone.openstack.plugins.module_utils.services import (
     haproxy,
     ironic,
+    keystone,
     mariadb,
     node,
     ovn,
@@ -28,6 +29,8 @@ BUILDERS: dict[str, Callable[..., str]] = {
     "ironic_proxy": ironic.proxy,
     "ironic_schema_tool": ironic.schema_tool,
     "ironic_users": ironic.users,
+    "keystone_database_login": keystone.database_login,
+    "keystone_manage_config": keystone.manage_config,
     "mariadb_accounts": mariadb.accounts,
     "mariadb_config": mariadb.config,
     "mariadb_operator_options": mariadb.operator_options,

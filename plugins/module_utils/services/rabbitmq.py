@@ -14,6 +14,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.endpoint import (
     version,
 )
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import Context
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.oslo import queue_password
 
 #: Port of epmd, by which Erlang nodes find each other.
 PORT_MAPPER = 4369
@@ -91,7 +92,7 @@ def definitions(context: Context) -> str:
     users = [
         {
             "name": service,
-            "password_hash": rabbitmq_hash(str(context.secret(f"{service}_queue_password"))),
+            "password_hash": rabbitmq_hash(queue_password(str(context.secret(f"{service}_queue_password")))),
             "hashing_algorithm": "rabbit_password_hashing_sha256",
             "tags": [],
         }

@@ -34,6 +34,12 @@ DATA: dict[str, Any] = {
                 option("level", choices=[["INFO", None], ["WARNING", "x"]]),
                 option("flat", choices=["a", "b"]),
                 option("odd", "unknown value"),
+                option("loose", choices=["one"], syntax={"type": "String", "ignore_case": True, "choices": ["one"]}),
+                option("numbers", "list value", syntax={"type": "List", "item": {"type": "Integer", "max": 9}}),
+                option("quoted", "list value", syntax={"type": "List", "item": {"type": "String", "quotes": True}}),
+                option("address", "IP address value", syntax={"type": "IPAddress", "version": 4}),
+                option("host", "host address value"),
+                option("link", "uri value", syntax={"type": "URI", "schemes": ["https"]}),
                 option("pin", "integer value", secret=True),
                 option("key", choices=["abcd", "efgh"], secret=True),
                 {"name": "bare"},
@@ -73,7 +79,12 @@ GOOD = [
     ("DEFAULT", "only_another_release_knows", None),
     ("only_another_release_knows", "x", None),
     ("old", "x", None),
-    ("DEFAULT", "debug", "$other"),
+    ("DEFAULT", "debug", "$log_file"),
+    ("DEFAULT", "log_file", "${DEFAULT.log_file}/$port/$config_dir"),
+    ("DEFAULT", "log_file", "$$other, \\$other, $1, $"),
+    ("token", "expiration", "$expiration"),
+    ("token", "expiration", "$workers"),
+    ("DEFAULT", "log_file", "$authtoken.username"),
     ("DEFAULT", "log_file", "/x"),
     ("DEFAULT", "log_file", 3),
     ("DEFAULT", "workers", 8),
@@ -84,7 +95,17 @@ GOOD = [
     ("DEFAULT", "backends", ["a", "b"]),
     ("DEFAULT", "backends", "a,b"),
     ("DEFAULT", "hook", ["a"]),
-    ("DEFAULT", "level", "info"),
+    ("DEFAULT", "hook", {"multi": ["a,b", "c"]}),
+    ("DEFAULT", "hook", "a"),
+    ("DEFAULT", "enabled_backends", {"fast": "rbd"}),
+    ("DEFAULT", "numbers", [1, "2"]),
+    ("DEFAULT", "quoted", ["a,b", " c"]),
+    ("DEFAULT", "address", "198.18.0.1"),
+    ("DEFAULT", "host", "fd00::1"),
+    ("DEFAULT", "host", "a-b.example"),
+    ("DEFAULT", "link", "https://[fd00::1]:5000/v3"),
+    ("DEFAULT", "level", "INFO"),
+    ("DEFAULT", "loose", "ONE"),
     ("DEFAULT", "flat", "b"),
     ("DEFAULT", "odd", ["x"]),
     ("DEFAULT", "odd", "x"),
@@ -106,7 +127,7 @@ BAD = [
         'overrides: config."web.conf".DEFAULT.debgu: unknown option in [DEFAULT] (did you mean debug?)',
     ),
     ("DEFAULT", "expiration", 3, "unknown option in [DEFAULT] (it is an option of [token])"),
-    ("DEFAULT", "zzz", 3, "unknown option in [DEFAULT] (known: backends"),
+    ("DEFAULT", "zzz", 3, "unknown option in [DEFAULT] (known: address, backends"),
     ("DEFAULT", "log-file", "x", "unknown option in [DEFAULT] (did you mean log_file?)"),
     ("tokn", "expiration", 3, "tokn: unknown section [tokn] (did you mean token?)"),
     ("DEFAULT", "logfile", "x", "DEFAULT.logfile: a former name of the option (write [DEFAULT] log_file)"),
@@ -126,6 +147,34 @@ BAD = [
     ("DEFAULT", "pin", "s3cret", "the value is not a whole number"),
     ("DEFAULT", "key", "abce", "the value is not one of the choices (known: abcd, efgh)"),
     ("placement", "usrname", "x", "unknown option in [placement]"),
+    ("DEFAULT", "level", "info", "'info' is not one of the choices (case counts) (did you mean INFO?)"),
+    ("DEFAULT", "backends", ["a,b", "c"], "['a,b', 'c'] would be read as ['a', 'b', 'c'] (items of this option cannot"),
+    ("DEFAULT", "backends", {"multi": ["a", "b"]}, "is not an option that may be repeated (it is a list value"),
+    ("DEFAULT", "backends", {"a": "b"}, "takes one value, not a mapping (it is a list value)"),
+    ("DEFAULT", "log_file", {"a": "b"}, "takes one value, not a mapping (it is a string value)"),
+    ("DEFAULT", "log_file", ["a"], "takes one value, not a list (it is a string value)"),
+    ("DEFAULT", "hook", {"multi": []}, "an empty list cannot be written"),
+    ("DEFAULT", "enabled_backends", ["a"], "takes a mapping, not a list (it is a dict value)"),
+    ("DEFAULT", "enabled_backends", "a", "'a' has no : between key and value"),
+    ("DEFAULT", "numbers", [1, 10], "10 is too large (at most 9)"),
+    ("DEFAULT", "numbers", "1,x", "'x' is not a whole number"),
+    ("DEFAULT", "address", "fd00::1", "'fd00::1' is not an IPv4 address"),
+    ("DEFAULT", "host", "a b", "'a b' is neither a host name nor an IP address"),
+    ("DEFAULT", "host", "198.18.0.300", "'198.18.0.300' is neither a host name nor an IP address"),
+    ("DEFAULT", "link", "http://a", "'http://a' has another scheme (use https)"),
+    ("DEFAULT", "link", "a", "'a' is not a URI with scheme and host"),
+    ("DEFAULT", "log_file", "/x\x00", "an option cannot hold the character U+0000"),
+    ("DEFAULT", "log_file", "$nothing/x", "$nothing refers to an option that does not exist (write $$ for a dollar"),
+    ("DEFAULT", "log_file", "${nothing}", "$nothing refers to an option that does not exist"),
+    ("DEFAULT", "backends", ["a", "$expiration"], "$expiration refers to an option that does not exist"),
+    (
+        "DEFAULT",
+        "log_file",
+        "$log_file.d",
+        "$log_file.d refers to an option that does not exist (write $$ for a dollar "
+        "sign, or ${log_file}. for a reference)",
+    ),
+    ("authtoken", "username", "a\nb", "an option cannot hold a line break"),
 ]
 
 
@@ -141,7 +190,11 @@ def test_bad(options: Path, section: str, name: str, value: Any, wanted: str) ->
 def test_sections_that_options_name(options: Path) -> None:
     override = {
         "config": {
-            "web.conf": {"fast": {"anything": 1}, "slow": {"x": 1}, "DEFAULT": {"enabled_backends": "fast:rbd, slow"}}
+            "web.conf": {
+                "fast": {"anything": 1},
+                "slow": {"x": 1},
+                "DEFAULT": {"enabled_backends": "fast:rbd, slow:rbd"},
+            }
         }
     }
     assert check_options(override, options) == []

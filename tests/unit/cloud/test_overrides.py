@@ -146,8 +146,8 @@ REFUSED = [
     (("overrides",), {"web": {"config": {"web.conf": {"a]b": {}}}}}, "is not a possible name (the name of a section"),
     (
         ("overrides",),
-        {"web": {"config": {"web.conf": {"api": {"x": {}}}}}},
-        "the key multi is missing",
+        {"web": {"config": {"web.conf": {"api": {"x": {"k": None}}}}}},
+        "not nothing",
     ),
 ]
 

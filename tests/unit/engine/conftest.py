@@ -63,22 +63,22 @@ def node_of(services: dict[str, list[str]]) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
+def _make(
+    members: int = 1,
+    services: dict[str, list[str]] | None = None,
+    overrides: dict[str, Any] | None = None,
+) -> Context:
+    return Context(
+        cloud=cloud_of(members),
+        node=node_of(services or {"keystone": ["main"]}),
+        images={"keystone": {"name": "localhost/ozone/keystone:1", "id": "a" * 64}},
+        secret=lambda name: f"secret-of-{name}",
+        certificate=lambda name: f"{name}\n",
+        overrides=overrides or {},
+    )
+
+
+@pytest.fixture(scope="session")
 def make_context() -> Any:
     """Builds a context: ``make_context(members=3, services={...}, overrides={...})``."""
-
-    def make(
-        members: int = 1,
-        services: dict[str, list[str]] | None = None,
-        overrides: dict[str, Any] | None = None,
-    ) -> Context:
-        return Context(
-            cloud=cloud_of(members),
-            node=node_of(services or {"keystone": ["main"]}),
-            images={"keystone": {"name": "localhost/ozone/keystone:1", "id": "a" * 64}},
-            secret=lambda name: f"secret-of-{name}",
-            certificate=lambda name: f"{name}\n",
-            overrides=overrides or {},
-        )
-
-    return make
+    return _make

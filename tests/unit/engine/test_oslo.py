@@ -46,7 +46,7 @@ def test_what_is_rendered_reads_back(sections: dict[str, Any]) -> None:
     parser = configparser.RawConfigParser()
     parser.read_string(oslo.render_ini(sections))
     assert {name: dict(parser[name]) for name in parser.sections()} == {
-        name: {option: oslo.text(value) for option, value in options.items()} for name, options in sections.items()
+        name: {option: str(value).lower() for option, value in options.items()} for name, options in sections.items()
     }
 
 
