@@ -4,12 +4,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.plan import decide, removals, unsupported
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.upgrade_path import refusals
+from ansible_collections.ozone.openstack.plugins.module_utils.images.release import ReleaseError, upgrade_paths
+from ansible_collections.ozone.openstack.plugins.module_utils.paths import COLLECTION
 from ansible_collections.ozone.openstack.plugins.plugin_utils.service import Services
 
 #: Seconds by which a clock may differ before a run warns.
@@ -38,7 +43,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
             )
         own = list(services.node["services"])
         names = [name for name in services.cloud["services"] if name in own and (not only or name in only)]
-        wanted = {name: services.render(name)[0] for name in names}
         probe = self._execute_module(
             module_name="ozone.openstack.generation_info", module_args={}, task_vars=variables, tmp=tmp
         )
@@ -48,6 +52,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
         refusal = unsupported(services.node["name"], probe["os"], SUPPORTED)
         if refusal:
             raise AnsibleActionFail(refusal)
+        refused = self._other_release(services, names, probe["services"])
+        if refused:
+            raise AnsibleActionFail("; ".join(refused))
+        wanted = {name: services.render(name)[0] for name in names}
         skew = abs(int(probe["time"]) - time.time())
         if skew > MOST_SKEW:
             result.setdefault("warnings", []).append(
@@ -61,3 +69,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
             changed=False, plan=items, todo=[item["service"] for item in items if item["action"] != "unchanged"]
         )
         return result
+
+    def _other_release(self, services: Services, names: Sequence[str], actual: Mapping[str, Any]) -> list[str]:
+        """Why the node cannot come to the release of cloud.yml. Images are asked for later: they may not be there."""
+        release = str(services.cloud["release"])
+        running = {name: str(actual.get(name, {}).get("release") or release) for name in names}
+        if set(running.values()) <= {release}:
+            return []
+        upgrade = boolean(self._task.args.get("upgrade", False))
+        try:
+            paths = upgrade_paths(COLLECTION / "releases")
+        except ReleaseError as error:
+            return [str(error)]
+        return refusals(str(services.node["name"]), running, release, paths, upgrade=upgrade)

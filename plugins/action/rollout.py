@@ -8,7 +8,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.ozone.openstack.plugins.module_utils.generation.plan import rollout
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.plan import postponed, rollout
 from ansible_collections.ozone.openstack.plugins.plugin_utils.service import Services, plain
 
 
@@ -42,6 +42,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
                 raise AnsibleActionFail(f"{host} has no registered variable {name} with a plan")
             plans[host] = registered["plan"]
         rules = {service: self._rules(services, service) for service in services.cloud["services"]}
+        for service, nodes in postponed(plans, rules).items():
+            result.setdefault("warnings", []).append(
+                f"{', '.join(nodes)} is not reached by this run: what has to wait until all nodes of {service} run "
+                f"release {services.cloud['release']} is done by a later run that reaches all of them"
+            )
         result.update(changed=False, waves=rollout(services.cloud["services"], plans, rules))
         return result
 
@@ -60,5 +65,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
                 name for component, rule in components.items() if rule.get("one_at_a_time") for name in names[component]
             ],
             "rank": rank,
+            "members": sorted(rank),
             "behind_balancer": sorted({name for spec in front_ends for name in names[spec["component"]]}),
         }

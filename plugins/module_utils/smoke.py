@@ -182,14 +182,18 @@ class Smoke:
         except SmokeError as error:
             problems.append(f"{error}{self._evidence()}")
         finally:
-            if not (problems and self.options.keep):
+            if not self.options.keep:
                 try:
                     with self._step("remove what was made"):
                         self._sweep(self.options.name)
                 except SmokeError as error:
                     problems.append(str(error))
-        if problems and self.options.keep:
-            problems.append(f"kept, as asked: everything named {self.options.name}*; the next run removes it")
+        if self.options.keep:
+            kept = f"kept, as asked: everything named {self.options.name}*; the next run removes it"
+            if problems:
+                problems.append(kept)
+            else:
+                self.tools.say(f"smoke: {kept}")
         self.report.problem = "\n".join(problems)
         self.report.seconds = round(self.tools.clock() - started, 1)
         return self.report

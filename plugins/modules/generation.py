@@ -32,8 +32,11 @@ options:
       - V(absent) stops and removes the service, and brings back the files that were there before it.
       - V(validated) only looks, and fails if the active generation is not healthy, or not what it was made.
       - V(finished) takes away the mark that O(unfinished) made.
+      - V(upgraded) does what comes after an upgrade, once all nodes of the service run the new release, such as
+        removing the old parts of a database schema. Until it was done, the node remembers that it is due. With
+        O(bootstrap=false) it only forgets that.
     type: str
-    choices: [present, staged, previous, absent, validated, finished]
+    choices: [present, staged, previous, absent, validated, finished, upgraded]
     default: present
   manifest:
     description:
@@ -52,6 +55,14 @@ options:
     default: ''
   bootstrap:
     description: Whether this node also runs what is done once for the whole cluster, such as database migrations.
+    type: bool
+    default: false
+  upgrade:
+    description:
+      - With O(state=present) and O(bootstrap=true), the cluster comes from another release, so that the steps of an
+        upgrade take the place of those of a first deployment.
+      - With O(state=staged), the new release also checks whether the cluster is ready for it. Warnings are shown;
+        failures fail.
     type: bool
     default: false
   unfinished:
@@ -190,13 +201,14 @@ def main() -> None:
             "service": {"type": "str", "required": True},
             "state": {
                 "type": "str",
-                "choices": ["present", "staged", "previous", "absent", "validated", "finished"],
+                "choices": ["present", "staged", "previous", "absent", "validated", "finished", "upgraded"],
                 "default": "present",
             },
             "manifest": {"type": "dict"},
             "contents": {"type": "json", "default": "{}", "no_log": True},
             "digest": {"type": "str", "default": ""},
             "bootstrap": {"type": "bool", "default": False},
+            "upgrade": {"type": "bool", "default": False},
             "unfinished": {"type": "bool", "default": False},
             "keep": {"type": "int", "default": 3, "no_log": False},
             "purge": {"type": "bool", "default": False},
@@ -214,6 +226,7 @@ def main() -> None:
         contents=json.loads(given["contents"]),
         digest=given["digest"],
         bootstrap=given["bootstrap"],
+        upgrade=given["upgrade"],
         unfinished=given["unfinished"],
         keep=given["keep"],
         purge=given["purge"],

@@ -58,6 +58,7 @@ services:
     cluster: {description: Digest of what concerns the whole cluster., type: str, returned: always}
     release: {description: Release of the images., type: str, returned: always}
     components: {description: Components of the service on this node., type: list, elements: str, returned: always}
+    upgrading: {description: Whether something that follows an upgrade is due., type: bool, returned: always}
     pending: {description: Whether a change is under way or was interrupted., type: bool, returned: always}
     reverted: {description: The change that was taken back last., type: dict, returned: when there was one}
     units: {description: Active state of each unit., type: dict, returned: always}

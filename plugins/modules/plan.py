@@ -18,6 +18,13 @@ options:
     type: list
     elements: str
     default: []
+  upgrade:
+    description:
+      - Whether the run is an upgrade. Otherwise a node that runs another release than cloud.yml says is refused.
+      - What OpenStack does not support is refused always, such as an earlier release, or skipping one; C(upgrade_from)
+        in the release.yml of a release says from where it can be reached.
+    type: bool
+    default: false
 attributes:
   check_mode: {support: full, description: Nothing is ever changed.}
   diff_mode: {support: none, description: Use M(ozone.openstack.generation) in check mode for a diff.}
@@ -42,6 +49,9 @@ plan:
     digest: {description: Digest of the wanted generation., type: str}
     cluster: {description: Digest of what concerns the service as a whole., type: str}
     applied_cluster: {description: The same of the active generation., type: str}
+    running: {description: Release that the node runs; empty for a service without an image., type: str}
+    release: {description: Release that it comes to., type: str}
+    after: {description: Whether something is due when all nodes of the service run the release., type: bool}
 todo:
   description: Services that differ.
   returned: success

@@ -57,7 +57,7 @@ options:
     type: float
     default: 300
   keep:
-    description: Whether to keep everything after a failure, to look at it. The next run removes it.
+    description: Whether to keep what was made, to look at it. The next run removes it.
     type: bool
     default: false
 """

@@ -22,6 +22,9 @@ SERVICES_ROOT = "/var/lib/ozone/services"
 #: In the directory of a service: its role has more to do than the change of the node, and has not done it yet.
 UNFINISHED = "unfinished.json"
 
+#: In the directory of a service: it was brought to another release, and what comes after all its nodes is not done yet.
+UPGRADING = "upgrading.json"
+
 #: In a quadlet, the place of the directory that holds the container's own configuration files.
 OBJECT = "@OBJECT@"
 
@@ -107,7 +110,9 @@ class OneShot(TypedDict):
     """A command in a container of ``container``'s image, with that container's staged files and volumes.
 
     ``env_file`` is the relative path of one of the container's files that holds environment variables with secrets.
-    ``ok`` lists the exit codes that mean success. ``writes`` tells whether the network and the volumes are needed.
+    ``ok`` lists the exit codes that mean success; those in ``warn`` mean it too, and what was said becomes a warning.
+    ``again`` lists those after which it is run again, ``attempts`` times at most. ``network`` is false for a check that
+    needs none. ``upgrade: false`` keeps a bootstrap step out of upgrades, where other steps stand for it.
     """
 
     name: str
@@ -117,6 +122,11 @@ class OneShot(TypedDict):
     ok: list[int]
     env_file: NotRequired[str]
     network: NotRequired[bool]
+    warn: NotRequired[list[int]]
+    again: NotRequired[list[int]]
+    attempts: NotRequired[int]
+    upgrade: NotRequired[bool]
+    stage: NotRequired[Literal["check", "before", "expand", "after"]]
 
 
 class HostCheck(TypedDict):
@@ -167,6 +177,7 @@ class Manifest(TypedDict):
     host_checks: list[HostCheck]
     container_checks: list[OneShot]
     bootstrap: list[OneShot]
+    upgrade: list[OneShot]  # each with its stage
     bootstrap_commands: list[Command]
     health: list[Health]
     health_timeout: int

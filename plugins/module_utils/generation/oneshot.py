@@ -110,8 +110,15 @@ def name_of(service: str) -> str:
 
 
 def run(host: Host, service: str, manifest: Manifest, shot: OneShot, *, check: bool) -> Result:
-    """Run it. One that takes too long is removed. The code is 0 for every exit code that means success."""
-    result = host.run(argv_of(service, manifest, shot, check=check), shot["timeout"])
+    """Run it, again as long as its exit code asks for that. One that takes too long is removed.
+
+    The code is 0 for every exit code that means success. One of ``warn`` is returned as it is.
+    """
+    argv = argv_of(service, manifest, shot, check=check)
+    for _ in range(shot.get("attempts", 1)):
+        result = host.run(argv, shot["timeout"])
+        if result.code not in shot.get("again", []):
+            break
     if result.code == TIMED_OUT:
         host.run(["podman", "rm", "--force", "--time", "0", name_of(service)], 30)
     return Result(0, result.out, result.err) if result.code in (shot.get("ok") or [0]) else result

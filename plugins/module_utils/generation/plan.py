@@ -20,23 +20,36 @@ class Item(TypedDict):
     digest: str
     cluster: str
     applied_cluster: str
+    #: Release that the node runs, and that it comes to; both empty for a service that does not come from a release.
+    running: str
+    release: str
+    #: Whether there is something to do when all nodes of the service run the release.
+    after: bool
 
 
 class Wave(TypedDict):
     """Nodes that change one service at the same time.
 
     ``bootstrap`` names the node that also runs what is done once for the cluster; empty when nothing is to be done.
+    ``upgrade`` says that the service comes from another release. ``check`` asks the new release whether the cluster is
+    ready for it, and changes nothing; ``upgraded`` is what comes when all nodes run the new release.
     """
 
     service: str
-    action: Literal["deploy", "remove"]
+    action: Literal["check", "deploy", "upgraded", "remove"]
     hosts: list[str]
     bootstrap: str
     drain: bool
     joining: bool
+    upgrade: bool
 
 
-def _verdict(wanted_digest: str, actual: Mapping[str, Any]) -> tuple[Verb, str]:
+def _other_release(actual: Mapping[str, Any], wanted: str) -> bool:
+    """Whether a service runs another release than that wanted."""
+    return bool(wanted and actual.get("release")) and actual["release"] != wanted
+
+
+def _verdict(wanted_digest: str, wanted_release: str, actual: Mapping[str, Any]) -> tuple[Verb, str]:
     """What is to be done about a service that the node has, and why."""
     down = sorted(unit for unit, state in actual.get("units", {}).items() if state != "active")
     if actual.get("pending"):
@@ -44,7 +57,8 @@ def _verdict(wanted_digest: str, actual: Mapping[str, Any]) -> tuple[Verb, str]:
     if actual.get("unfinished"):
         return "change", "an earlier run did not end what comes after the change"
     if actual["digest"] != wanted_digest:
-        return "change", f"generation {actual['digest'][:12]} -> {wanted_digest[:12]}"
+        release = f"release {actual['release']} -> {wanted_release}, " if _other_release(actual, wanted_release) else ""
+        return "change", f"{release}generation {actual['digest'][:12]} -> {wanted_digest[:12]}"
     if actual.get("drift"):
         return "change", f"edited by hand: {'; '.join(actual['drift'])}"
     if down:
@@ -56,7 +70,10 @@ def decide(service: str, wanted: Manifest, actual: Mapping[str, Any] | None) -> 
     """Compare a wanted generation with what ``generation_info`` says of the service (``None``: not there)."""
     wanted_digest = digest(wanted)
     known = actual if actual and actual.get("digest") else None
-    action, reason = _verdict(wanted_digest, known) if known else ("new", "not deployed on this node")
+    release = wanted["release"]
+    action, reason = _verdict(wanted_digest, release, known) if known else ("new", "not deployed on this node")
+    after = any(step.get("stage") == "after" for step in wanted["upgrade"])
+    due = bool(known and (known.get("upgrading") or _other_release(known, release)))
     return {
         "service": service,
         "action": action,
@@ -64,6 +81,9 @@ def decide(service: str, wanted: Manifest, actual: Mapping[str, Any] | None) -> 
         "digest": wanted_digest,
         "cluster": wanted["cluster"],
         "applied_cluster": str(known.get("cluster", "")) if known else "",
+        "running": str(known.get("release", "")) if known else "",
+        "release": release,
+        "after": after and due,
     }
 
 
@@ -78,6 +98,9 @@ def removals(wanted: Iterable[str], actual: Mapping[str, Any]) -> list[Item]:
             "digest": "",
             "cluster": "",
             "applied_cluster": str(actual[service].get("cluster", "")),
+            "running": "",
+            "release": "",
+            "after": False,
         }
         for service in gone
         if actual[service].get("digest") or actual[service].get("pending")
@@ -114,6 +137,62 @@ def _joining(hosts: Sequence[str], single: Collection[str], lead: str) -> list[l
     return [[lead] if lead in hosts else [], *alone, [host for host in rest if host not in single]]
 
 
+def _wave(
+    service: str,
+    action: Literal["check", "deploy", "upgraded", "remove"],
+    hosts: list[str],
+    *,
+    bootstrap: str = "",
+    drain: bool = False,
+    joining: bool = False,
+    upgrade: bool = False,
+) -> Wave:
+    return {
+        "service": service,
+        "action": action,
+        "hosts": hosts,
+        "bootstrap": bootstrap,
+        "drain": drain,
+        "joining": joining,
+        "upgrade": upgrade,
+    }
+
+
+def _changes(service: str, items: Mapping[str, Item], rule: Mapping[str, Any]) -> list[Wave]:
+    """The waves in which the nodes of one service change. ``items``: host -> what it needs."""
+    todo = [host for host, item in items.items() if item["action"] in ("new", "change", "restart")]
+    single, rank = set(rule.get("single", [])), rule.get("rank", {})
+    todo.sort(key=lambda host: rank.get(host, 0))
+    applied = {item["applied_cluster"] for item in items.values()}
+    fresh = [host for host in todo if items[host]["cluster"] not in applied | {""}]
+    # The new schema is brought in by a member that serves already, rather than by one that joins.
+    lead = next((host for host in fresh if items[host]["action"] != "new"), fresh[0] if fresh else "")
+    upgrade = any(item["running"] not in ("", item["release"]) for item in items.values())
+    behind = rule.get("behind_balancer", [])
+    changing = _rolling([host for host in todo if items[host]["action"] != "new"], single, lead)
+    joining = _joining([host for host in todo if items[host]["action"] == "new"], single, lead)
+    return [
+        _wave(
+            service,
+            "deploy",
+            hosts,
+            bootstrap=lead if lead in hosts else "",
+            drain=not new and len(behind) > 1 and set(hosts) <= set(behind),
+            joining=new,
+            upgrade=upgrade,
+        )
+        for hosts, new in [*((hosts, False) for hosts in changing), *((hosts, True) for hosts in joining)]
+        if hosts
+    ]
+
+
+def postponed(plans: Mapping[str, Sequence[Item]], rules: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Service -> nodes that this run does not reach, so that what comes after all nodes of the service has to wait."""
+    due = {item["service"] for plan in plans.values() for item in plan if item["after"]}
+    missing = {service: [node for node in rules[service].get("members", []) if node not in plans] for service in due}
+    return {service: nodes for service, nodes in sorted(missing.items()) if nodes}
+
+
 def rollout(
     order: Sequence[str],
     plans: Mapping[str, Sequence[Item]],
@@ -124,41 +203,27 @@ def rollout(
     What is done once for the cluster is given to the first node that needs it. A service that is new starts there and
     then on all other nodes at once, apart from members that may only join one by one. A service that serves already is
     changed by a canary and then in batches, drained from the load balancer when another member can serve meanwhile.
+    A service that comes from another release is checked by the new one first, and ends with what has to wait until all
+    its nodes run that: in this run when it reaches all of them, else in a later one.
 
     :param order: services in start order.
     :param plans: host -> what it needs; hosts in the order of cloud.yml.
     :param rules: service -> ``{"single": [nodes that may only change alone], "rank": {node: place of its first
-        component}, "behind_balancer": [nodes that are members of a front end]}``.
+        component}, "behind_balancer": [nodes that are members of a front end], "members": [all its nodes]}``.
     """
     waves: list[Wave] = []
     for service in order:
         items = {host: item for host, plan in plans.items() for item in plan if item["service"] == service}
-        todo = [host for host, item in items.items() if item["action"] in ("new", "change", "restart")]
-        if not todo:
-            continue
         rule = rules.get(service, {})
-        single, rank = set(rule.get("single", [])), rule.get("rank", {})
-        todo.sort(key=lambda host: rank.get(host, 0))
-        applied = {item["applied_cluster"] for item in items.values()}
-        fresh = [host for host in todo if items[host]["cluster"] not in applied | {""}]
-        # The new schema is brought in by a member that serves already, rather than by one that joins.
-        lead = next((host for host in fresh if items[host]["action"] != "new"), fresh[0] if fresh else "")
-        changing = _rolling([host for host in todo if items[host]["action"] != "new"], single, lead)
-        joining = _joining([host for host in todo if items[host]["action"] == "new"], single, lead)
-        groups = [*((hosts, False) for hosts in changing), *((hosts, True) for hosts in joining)]
-        for hosts, new in groups:
-            if hosts:
-                behind = rule.get("behind_balancer", [])
-                waves.append(
-                    {
-                        "service": service,
-                        "action": "deploy",
-                        "hosts": hosts,
-                        "bootstrap": lead if lead in hosts else "",
-                        "drain": not new and len(behind) > 1 and set(hosts) <= set(behind),
-                        "joining": new,
-                    }
-                )
+        waves += _changes(service, items, rule)
+        due = [host for host, item in items.items() if item["after"]]
+        if due and set(rule.get("members", items)) <= set(items):
+            rank = rule.get("rank", {})
+            due.sort(key=lambda host: rank.get(host, 0))
+            waves.append(_wave(service, "upgraded", due, bootstrap=due[0], upgrade=True))
+    # The new release is asked before anything of any service changes.
+    leads = [wave for wave in waves if wave["action"] == "deploy" and wave["upgrade"] and wave["bootstrap"]]
+    waves[:0] = [_wave(wave["service"], "check", [wave["bootstrap"]], upgrade=True) for wave in leads]
     gone = {item["service"] for plan in plans.values() for item in plan if item["action"] == "remove"}
     for service in [*reversed([name for name in order if name in gone]), *sorted(gone - set(order))]:
         hosts = [
@@ -166,14 +231,5 @@ def rollout(
             for host, plan in plans.items()
             if any(item["service"] == service and item["action"] == "remove" for item in plan)
         ]
-        waves.append(
-            {
-                "service": service,
-                "action": "remove",
-                "hosts": hosts,
-                "bootstrap": "",
-                "drain": False,
-                "joining": False,
-            }
-        )
+        waves.append(_wave(service, "remove", hosts))
     return waves

@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.ozone.openstack.plugins.module_utils.generation import revert, store
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.difference import all_units
-from ansible_collections.ozone.openstack.plugins.module_utils.generation.model import UNFINISHED, Manifest
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.model import UNFINISHED, UPGRADING, Manifest
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.revert import Host
 
 
@@ -26,6 +26,9 @@ def _service(
     reverted = revert.load(host, revert.directory(service, "reverted.json"))
     pending = revert.pending(host, service)
     wanted = {name: states[name] for name in all_units(manifest)}
+    upgrading = revert.load(host, revert.directory(service, UPGRADING))
+    # A change that was taken back by the node itself leaves the mark, and another release than it names.
+    counts = isinstance(upgrading, dict) and manifest is not None and upgrading.get("to") == manifest["release"]
     return {
         "digest": active or "",
         "previous": store.previous(host, service, active) or "",
@@ -34,6 +37,7 @@ def _service(
         "components": manifest["components"] if manifest else [],
         "pending": pending is not None,
         "unfinished": host.exists(revert.directory(service, UNFINISHED)),
+        "upgrading": counts,
         "reverted": reverted if isinstance(reverted, dict) else None,
         "units": wanted,
         "healthy": manifest is not None and pending is None and all(state == "active" for state in wanted.values()),

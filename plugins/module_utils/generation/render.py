@@ -59,11 +59,14 @@ DECLARATION: dict[str, Any] = {
     "host_checks": [],
     "bootstrap": [],
     "bootstrap_commands": [],
+    "upgrade": [],
     "health": [],
     "health_timeout": 120,
     "cluster": {},
 }
 
+#: Stages of the steps of an upgrade: see docs/operator/add-a-service.md.
+STAGES = ("check", "before", "expand", "after")
 CONFIG_KEYS = {"databases", "messaging", "authtoken", "cache", "clients", "options", "without", "check"}
 CONTAINER_KEYS = {
     "wsgi", "processes", "threads", "front_end", "argv", "volumes", "environment", "user", "capabilities", "privileged",
@@ -366,6 +369,15 @@ class Renderer:
             for item in self._items(key)
         ]
 
+    def _upgrade(self) -> list[OneShot]:
+        for step in self.declaration["upgrade"]:
+            if step.get("stage") not in STAGES:
+                raise DeclarationError(
+                    f"{self.service}: upgrade: {step.get('name', '?')}: stage {step.get('stage')!r} "
+                    f"is none of {', '.join(STAGES)}"
+                )
+        return self._one_shots("upgrade")
+
     def _commands(self, key: str) -> list[Command]:
         defaults = {"files": [], "when": "after_units", "timeout": 60}
         return [
@@ -402,6 +414,7 @@ class Renderer:
             "host_checks": [cast(HostCheck, {"timeout": 60, **item}) for item in self._items("host_checks")],
             "container_checks": self._container_checks(containers),
             "bootstrap": bootstrap,
+            "upgrade": self._upgrade(),
             "bootstrap_commands": bootstrap_commands,
             "health": health,
             "health_timeout": int(self.declaration["health_timeout"]),

@@ -35,9 +35,11 @@ from ansible_collections.ozone.openstack.plugins.module_utils.generation.masking
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.model import (
     STAGE,
     UNFINISHED,
+    UPGRADING,
     Command,
     HostCheck,
     Manifest,
+    OneShot,
     digest,
 )
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.revert import (
@@ -50,7 +52,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.generation.revert 
     units,
 )
 
-State = Literal["present", "staged", "absent", "previous", "validated", "finished"]
+State = Literal["present", "staged", "absent", "previous", "validated", "finished", "upgraded"]
 
 #: How many units' journals an error shows.
 JOURNAL_UNITS = 3
@@ -91,6 +93,7 @@ class Request:
     contents: dict[str, str] = field(default_factory=dict)
     digest: str = ""
     bootstrap: bool = False
+    upgrade: bool = False
     unfinished: bool = False
     keep: int = 3
     purge: bool = False
@@ -170,6 +173,7 @@ class Transaction:
             "previous": self._previous,
             "validated": self._validated,
             "finished": self._finished,
+            "upgraded": self._upgraded,
         }
         try:
             if not NAME.fullmatch(self.request.service):
@@ -247,6 +251,13 @@ class Transaction:
         if name is None or manifest is None:
             known = ", ".join(other[:12] for other in store.history(self.host, service)) or "none"
             raise Failure("compare", f"there is no earlier generation to go back to on this node (confirmed: {known})")
+        now = store.manifest_of(self.host, service, active)
+        if now and now["release"] != manifest["release"] and now["release"] and manifest["release"]:
+            raise Failure(
+                "compare",
+                f"generation {name[:12]} is of release {manifest['release']}, and {now['release']} is active: its "
+                "database was brought to that release, and OpenStack has no way back",
+            )
         self._change(manifest, name)
 
     def _change(self, manifest: Manifest, name: str) -> None:
@@ -278,11 +289,16 @@ class Transaction:
         damaged |= store.stage(host, service, manifest, name, self.request.contents)
         self._check(manifest, name)
         if staged_only:
+            if self.request.upgrade:
+                self._one_shots("upgrade check", manifest, self._of(manifest, "check"))
             return
         steps = self._steps(difference(old, manifest, name, damaged), disabled)
         if self.request.bootstrap:
-            self._bootstrap(manifest)
+            self._bootstrap(old, manifest)
         out.changed = True
+        if old and old["release"] != manifest["release"] and self._of(manifest, "after"):
+            record = {"from": old["release"], "to": manifest["release"]}
+            revert.save(host, directory(service, UPGRADING), record)
         if self.request.unfinished:
             revert.save(host, directory(service, UNFINISHED), {"generation": name})
         self._switch(old, active, manifest, name, steps, down)
@@ -292,6 +308,28 @@ class Transaction:
         """Take away the mark that the role has more to do than the change of this node."""
         if not self.request.check:
             self.host.unlink(directory(self.request.service, UNFINISHED))
+
+    def _upgraded(self) -> None:
+        """What comes after all nodes of the service run the new release; the mark that it is due is taken away then.
+
+        ``bootstrap`` says that this node does it. The others only lose their mark.
+        """
+        manifest, _ = self._active()
+        path = directory(self.request.service, UPGRADING)
+        if manifest is None:
+            raise Failure("upgrade", "no generation is active on this node")
+        steps = self._of(manifest, "after") if self.request.bootstrap else []
+        self.outcome.changed = bool(steps) or self.host.exists(path)
+        if self.request.check:
+            self.outcome.bootstrapped = [shot["name"] for shot in steps]
+            return
+        self._one_shots("upgrade", manifest, steps)
+        self.host.unlink(path)
+
+    @staticmethod
+    def _of(manifest: Manifest, stage: str) -> list[OneShot]:
+        """The upgrade steps of a stage."""
+        return [shot for shot in manifest["upgrade"] if shot.get("stage") == stage]
 
     def _asleep(self, manifest: Manifest) -> tuple[list[str], list[str]]:
         """The units that do not run, and those of packages that would not start at boot."""
@@ -317,7 +355,8 @@ class Transaction:
         out.started = [name for name in steps["start"] if name in down]
         out.commands = [command.get("name", "") for command in steps["commands"]]
         if self.request.bootstrap:
-            out.bootstrapped = [shot["name"] for shot in [*manifest["bootstrap"], *manifest["bootstrap_commands"]]]
+            out.bootstrapped = [shot["name"] for shot in self._once(manifest)]
+            out.bootstrapped += [command["name"] for command in manifest["bootstrap_commands"]]
 
     def _stage_named(self, stage: str) -> None:
         self.outcome.stage = stage
@@ -365,13 +404,29 @@ class Transaction:
             return argv
         return ["unshare", "--mount", "--propagation", "private", "sh", "-c", OVERLAY, "sh", stage, *argv]
 
-    def _bootstrap(self, manifest: Manifest) -> None:
+    def _bootstrap(self, old: Manifest | None, manifest: Manifest) -> None:
         """What is done once for the cluster, before anything of the new generation runs."""
-        self._stage_named("bootstrap")
-        for shot in manifest["bootstrap"]:
+        if self.request.upgrade and old:
+            known = [shot for shot in self._of(manifest, "before") if shot["container"] in old["containers"]]
+            self._one_shots("upgrade", old, known)
+        self._one_shots("bootstrap", manifest, self._once(manifest))
+
+    def _once(self, manifest: Manifest) -> list[OneShot]:
+        """The steps with the new images: those of an upgrade, or those of any other change."""
+        if not self.request.upgrade:
+            return manifest["bootstrap"]
+        return [*self._of(manifest, "expand"), *(shot for shot in manifest["bootstrap"] if shot.get("upgrade", True))]
+
+    def _one_shots(self, stage: str, manifest: Manifest, shots: Sequence[OneShot]) -> None:
+        """Run them in the containers of ``manifest``, in order. :raises Failure: the first that failed."""
+        self._stage_named(stage)
+        for shot in shots:
             result = oneshot.run(self.host, self.request.service, manifest, shot, check=False)
-            if result.code:
-                raise Failure("bootstrap", f"{shot['name']} failed (exit code {result.code})", oneshot.tail(result))
+            if result.code in shot.get("warn", []):
+                said = "\n".join([f"{shot['name']} of {self.request.service} warns:", *oneshot.tail(result, 40)])
+                self.outcome.warnings.append(said)
+            elif result.code:
+                raise Failure(stage, f"{shot['name']} failed (exit code {result.code})", oneshot.tail(result))
             self.outcome.bootstrapped.append(shot["name"])
 
     # -- the switch ----------------------------------------------------------------------------------------------------

@@ -51,8 +51,10 @@ def slim(data: Mapping[str, Any]) -> dict[str, Any]:
                 kept["dest"] = option["dest"]
             said = {key: option[key] for key in KEPT if option.get(key) is not None}
             kept |= {key: value for key, value in said.items() if value is not False and value != []}  # 0 is a limit
-            if "choices" in kept:
-                kept["choices"] = [item[0] if isinstance(item, list) else item for item in kept["choices"]]
+            if "choices" in kept:  # some come from a set, in another order each time
+                kept["choices"] = sorted((i[0] if isinstance(i, list) else i for i in kept["choices"]), key=str)
+            if "choices" in kept.get("syntax", {}):
+                kept["syntax"] = {**kept["syntax"], "choices": sorted(kept["syntax"]["choices"], key=str)}
             found.append(kept)
         options[section] = {"opts": sorted(found, key=lambda item: item["name"])}
         if group.get("dynamic_group_owner"):

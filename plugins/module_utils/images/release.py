@@ -51,6 +51,7 @@ class Release:
 
     name: str
     title: str
+    upgrade_from: tuple[str, ...]  # the releases that it can be reached from in one upgrade
     directory: Path  # holds the lock files
     constraints: str  # address of the upper constraints as published
     suite: str
@@ -78,7 +79,7 @@ class Release:
 
 
 _COMMON_KEYS = {"base", "python", "modules", "check", "build", "ramdisk", "images"}
-_RELEASE_KEYS = {"release", "title", "constraints", "suite", "python", "versions", "source", "images"}
+_RELEASE_KEYS = {"upgrade_from", "release", "title", "constraints", "suite", "python", "versions", "source", "images"}
 _IMAGE_KEYS = {"packages", "debian", "extract", "modules", "directories", "etc", "options", "check"}
 _PATTERNS = {"release": r"\d{4}\.\d", "suite": r"[a-z]+", "python": r"3\.\d+"}
 _IMAGE_NAME = re.compile(r"[a-z][a-z0-9]*")
@@ -172,6 +173,12 @@ def known_releases(directory: Path) -> list[str]:
     return sorted(path.parent.name for path in directory.glob("*/release.yml"))
 
 
+def upgrade_paths(directory: Path) -> dict[str, tuple[str, ...]]:
+    """Release -> the releases that it can be reached from, of all releases below ``directory``. Raises ReleaseError."""
+    readers = {name: _Reader(directory / name / "release.yml") for name in known_releases(directory)}
+    return {name: reader.texts(reader.load().get("upgrade_from"), "upgrade_from") for name, reader in readers.items()}
+
+
 def load_release(directory: Path, name: str) -> Release:
     """Read release ``name`` below ``directory`` (the collection's releases/). Raises ReleaseError."""
     if name not in known_releases(directory):
@@ -211,6 +218,7 @@ def load_release(directory: Path, name: str) -> Release:
     return Release(
         name=name,
         title=reader.text(own.get("title"), "title"),
+        upgrade_from=reader.texts(own.get("upgrade_from"), "upgrade_from"),
         directory=directory / name,
         constraints=reader.text(own.get("constraints"), "constraints", r"https?://\S+"),
         suite=fields["suite"],

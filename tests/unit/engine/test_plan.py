@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.model import digest
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.plan import (
     decide,
+    postponed,
     removals,
     rollout,
     unsupported,
 )
 
-WANTED: Any = {"service": "keystone", "cluster": "c1", "containers": {}}
+WANTED: Any = {"service": "keystone", "cluster": "c1", "containers": {}, "release": "2026.1", "upgrade": []}
 SAME = {"digest": digest(WANTED), "cluster": "c1", "pending": False, "units": {"a.service": "active"}}
 
 
@@ -31,6 +32,7 @@ SAME = {"digest": digest(WANTED), "cluster": "c1", "pending": False, "units": {"
         ({**SAME, "unfinished": True}, "change", "did not end"),
         ({**SAME, "drift": ["/etc/x: changed"]}, "change", "/etc/x"),
         ({**SAME, "digest": "0" * 64}, "change", "000000000000 -> "),
+        ({**SAME, "digest": "0" * 64, "release": "2025.2"}, "change", "release 2025.2 -> 2026.1, generation 0000"),
         ({**SAME, "units": {"a.service": "failed"}}, "restart", "a.service"),
     ],
 )
@@ -52,7 +54,7 @@ def test_unsupported_names_what_is_supported() -> None:
 def _plan(action: str, cluster: str = "c1", applied: str = "c1", service: str = "keystone") -> list[Any]:
     return [
         {"service": service, "action": action, "reason": "", "digest": "d", "cluster": cluster,
-         "applied_cluster": applied if action != "new" else ""}
+         "applied_cluster": applied if action != "new" else "", "running": "", "release": "", "after": False}
     ]  # fmt: skip
 
 
@@ -127,3 +129,85 @@ def test_the_control_plane_changes_before_what_depends_on_it() -> None:
 def test_a_member_that_serves_brings_in_the_schema_rather_than_a_new_one() -> None:
     plans = {"new": _plan("new", cluster="c2"), "old": _plan("change", cluster="c2")}
     assert _waves(plans) == [(["old"], "old", False), (["new"], "", False)]
+
+
+# ---- upgrades
+
+AFTER: Any = {**WANTED, "upgrade": [{"name": "contract", "stage": "after"}]}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "actual", "due"),
+    [
+        (AFTER, {**SAME, "digest": "0" * 64, "release": "2025.2"}, True),
+        (AFTER, {**SAME, "release": "2026.1", "upgrading": True}, True),
+        (AFTER, {**SAME, "release": "2026.1", "upgrading": False}, False),
+        (AFTER, {**SAME, "digest": "0" * 64, "release": "2026.1"}, False),
+        (AFTER, None, False),
+        (WANTED, {**SAME, "digest": "0" * 64, "release": "2025.2"}, False),
+        ({**AFTER, "release": ""}, {**SAME, "digest": "0" * 64, "release": "2025.2"}, False),
+    ],
+)
+def test_what_comes_after_an_upgrade_is_due_until_it_is_done(wanted: Any, actual: Any, due: bool) -> None:
+    assert decide("keystone", wanted, actual)["after"] is due
+
+
+def _upgrade(action: str = "change", running: str = "2025.1", after: bool = True, **more: Any) -> list[Any]:
+    [item] = _plan(action, cluster="c2" if action == "change" else "c1", **more)
+    return [{**item, "running": running, "release": "2026.1", "after": after}]
+
+
+def _actions(plans: dict[str, Any], order: tuple[str, ...] = ("keystone",), **rule: Any) -> list[Any]:
+    waves = rollout(order, plans, dict.fromkeys(order, rule))
+    return [(wave["service"], wave["action"], wave["hosts"], wave["bootstrap"]) for wave in waves]
+
+
+def test_an_upgrade_is_checked_first_and_ends_after_the_last_node() -> None:
+    plans = {host: [*_upgrade(), *_upgrade(service="nova")] for host in "ab"}
+    assert _actions(plans, ("keystone", "nova")) == [
+        ("keystone", "check", ["a"], ""),
+        ("nova", "check", ["a"], ""),
+        ("keystone", "deploy", ["a"], "a"),
+        ("keystone", "deploy", ["b"], ""),
+        ("keystone", "upgraded", ["a", "b"], "a"),
+        ("nova", "deploy", ["a"], "a"),
+        ("nova", "deploy", ["b"], ""),
+        ("nova", "upgraded", ["a", "b"], "a"),
+    ]
+    assert all(wave["upgrade"] for wave in rollout(["keystone"], plans, {}))
+
+
+def test_a_change_within_a_release_is_no_upgrade() -> None:
+    plans = {host: _upgrade(running="2026.1", after=False) for host in "ab"}
+    waves = rollout(["keystone"], plans, {})
+    assert [(wave["action"], wave["bootstrap"], wave["upgrade"]) for wave in waves] == [
+        ("deploy", "a", False),
+        ("deploy", "", False),
+    ]
+
+
+def test_what_was_left_after_an_upgrade_is_done_by_the_next_run() -> None:
+    """The nodes are up to date, and one of them still has the mark."""
+    plans = {"a": _upgrade("unchanged", "2026.1", after=False), "b": _upgrade("unchanged", "2026.1")}
+    assert _actions(plans, members=["a", "b"]) == [("keystone", "upgraded", ["b"], "b")]
+    # The first node was brought in by an earlier run, so that the schema is there and only the second one changes.
+    plans = {"a": _upgrade("unchanged", "2026.1"), "b": _upgrade(applied="c1")}
+    plans["a"][0] |= {"cluster": "c2", "applied_cluster": "c2"}
+    assert _actions(plans, members=["a", "b"]) == [
+        ("keystone", "deploy", ["b"], ""),
+        ("keystone", "upgraded", ["a", "b"], "a"),
+    ]
+
+
+def test_what_comes_after_all_nodes_waits_for_those_that_are_not_reached() -> None:
+    plans = {"a": _upgrade(), "b": _upgrade()}
+    rules = {"keystone": {"members": ["a", "b", "c"]}}
+    assert "upgraded" not in [wave["action"] for wave in rollout(["keystone"], plans, rules)]
+    assert postponed(plans, rules) == {"keystone": ["c"]}
+    assert postponed({**plans, "c": _upgrade()}, rules) == {}
+    assert postponed({"a": _upgrade(after=False)}, rules) == {}
+
+
+def test_nodes_without_a_database_have_nothing_to_do_afterwards() -> None:
+    plans = {"a": _upgrade(), "compute": _upgrade(after=False)}
+    assert _actions(plans)[-1] == ("keystone", "upgraded", ["a"], "a")

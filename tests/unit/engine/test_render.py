@@ -201,3 +201,18 @@ def test_a_container_has_no_rights_by_default(make_context: Any) -> None:
     quadlet = manifest["containers"]["keystone_api"]["quadlet"]
     for line in ("ReadOnly=true", "DropCapability=all", "NoNewPrivileges=true", "User=42400"):
         assert line in quadlet.splitlines()
+
+
+def test_steps_of_an_upgrade_are_no_part_of_what_was_done_once(make_context: Any) -> None:
+    """A step that changes is no reason to run the bootstrap again."""
+    step = {"name": "contract", "stage": "after", "container": "keystone_api", "argv": ["x", 1]}
+    plain, with_step = (render(META, {**DECLARATION, "upgrade": steps}, make_context())[0] for steps in ([], [step]))
+    assert plain["cluster"] == with_step["cluster"]
+    assert with_step["upgrade"] == [{**step, "argv": ["x", "1"], "timeout": 300, "ok": [0], "network": True}]
+
+
+@pytest.mark.parametrize("stage", ["", "later", None])
+def test_a_step_of_an_upgrade_has_a_stage(make_context: Any, stage: Any) -> None:
+    step = {"name": "x", "stage": stage, "container": "keystone_api", "argv": ["x"]}
+    with pytest.raises(DeclarationError, match=r"keystone: upgrade: x: stage .* is none of check, before, expand"):
+        render(META, {**DECLARATION, "upgrade": [step]}, make_context())

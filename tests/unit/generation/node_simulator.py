@@ -452,6 +452,7 @@ def make(
         "host_checks": [],
         "container_checks": [],
         "bootstrap": [],
+        "upgrade": [],
         "bootstrap_commands": [],
         "health": health,
         "health_timeout": 30,

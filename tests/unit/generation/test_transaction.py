@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from node_simulator import FRONTD, Made, Node, Probes, apply, faults, make
 
-from ansible_collections.ozone.openstack.plugins.module_utils.generation import revert, transaction
+from ansible_collections.ozone.openstack.plugins.module_utils.generation import probe, revert, transaction
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.revert import Result
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.transaction import Request, Transaction
 
@@ -251,6 +251,126 @@ def test_bootstrap(node: Node) -> None:
     outcome = apply(node, version(api="two", bootstrap=shots), bootstrap=True)
     assert outcome.stage == "bootstrap" and "no database" in outcome.msg
     assert faults(node, made) == []
+
+
+# ---- upgrades
+
+
+def step(name: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "container": "api", "argv": [name], "timeout": 5, "ok": [0], **more}
+
+
+STEPS = [
+    step("ready", stage="check", warn=[1]),
+    step("old-data", stage="before", again=[1], attempts=3),
+    step("expand", stage="expand"),
+    step("contract", stage="after"),
+]
+ONCE = [step("sync", upgrade=False), step("accounts")]
+OLD = {"release": "2025.1", "bootstrap": ONCE}
+NEW = {"release": "2026.1", "bootstrap": ONCE, "upgrade": STEPS, "api": "two"}
+
+
+def ran(node: Node) -> list[str]:
+    """The one-shots that ran in containers."""
+    return [argv[-1] for argv in node.calls if argv[:2] == ["podman", "run"]]
+
+
+def upgrading(node: Node) -> bool:
+    return bool(probe.probe(node)["services"]["demo"]["upgrading"])
+
+
+def test_an_upgrade_has_its_own_steps(node: Node) -> None:
+    apply(node, version(**OLD), bootstrap=True)
+    assert ran(node) == ["sync", "accounts"]
+    node.calls.clear()
+    outcome = apply(node, version(**NEW), state="staged", upgrade=True)
+    assert ran(node) == ["ready"] and outcome.bootstrapped == ["ready"] and not upgrading(node)
+    node.calls.clear()
+    outcome = apply(node, version(**NEW), bootstrap=True, upgrade=True)
+    assert ran(node) == ["old-data", "expand", "accounts"] == outcome.bootstrapped
+    # The old code migrates its own data, with its own files; the new code makes the schema.
+    old, new = (next(argv for argv in node.calls if argv[-1] == name) for name in ("old-data", "expand"))
+    assert [word for word in old if word.endswith(":/etc/demo:ro")] != [w for w in new if w.endswith(":/etc/demo:ro")]
+    assert upgrading(node)
+    node.calls.clear()
+    outcome = apply(node, state="upgraded", bootstrap=True)
+    assert ran(node) == ["contract"] == outcome.bootstrapped and outcome.changed and not upgrading(node)
+
+
+def test_a_node_that_does_not_lead_remembers_and_forgets(node: Node) -> None:
+    apply(node, version(**OLD))
+    apply(node, version(**NEW), upgrade=True)
+    assert ran(node) == [] and upgrading(node)
+    outcome = apply(node, state="upgraded")
+    assert ran(node) == [] and outcome.changed and not upgrading(node)
+    assert not apply(node, state="upgraded").changed
+
+
+def test_what_fails_after_an_upgrade_is_due_again(node: Node) -> None:
+    apply(node, version(**OLD), bootstrap=True)
+    apply(node, version(**NEW), bootstrap=True, upgrade=True)
+    node.answers = {"contract": Result(1, "", "still in use")}
+    outcome = apply(node, state="upgraded", bootstrap=True)
+    assert outcome.failed and outcome.stage == "upgrade" and "contract failed" in outcome.msg
+    assert "still in use" in outcome.msg and upgrading(node)
+    node.answers = {}
+    assert not apply(node, state="upgraded", bootstrap=True).failed and not upgrading(node)
+
+
+@pytest.mark.parametrize(("word", "stage"), [("old-data", "upgrade"), ("expand", "bootstrap")])
+def test_a_step_that_fails_leaves_the_old_release_running(node: Node, word: str, stage: str) -> None:
+    apply(node, version(**OLD), bootstrap=True)
+    node.answers = {word: Result(2, "", "no")}
+    outcome = apply(node, version(**NEW), bootstrap=True, upgrade=True)
+    assert outcome.failed and outcome.stage == stage and f"{word} failed (exit code 2)" in outcome.msg
+    assert outcome.digest == version(**OLD).digest and faults(node, version(**OLD)) == [] and not upgrading(node)
+    node.answers = {}
+    assert "expand" in apply(node, version(**NEW), bootstrap=True, upgrade=True).bootstrapped
+
+
+def test_a_roll_back_is_no_upgrade(node: Node) -> None:
+    """The mark names the release that it is for: the old one, active again, has nothing to do."""
+    apply(node, version(**OLD), bootstrap=True)
+    assert apply(node, version(**{**NEW, "api": "CRASH"}), bootstrap=True, upgrade=True).rolled_back
+    assert node.exists(f"{SERVICE}/upgrading.json")
+    assert not upgrading(node)
+
+
+def test_a_step_is_repeated_as_often_as_it_may(node: Node) -> None:
+    apply(node, version(**OLD), bootstrap=True)
+    node.answers = {"old-data": Result(1, "1000 rows", "")}
+    outcome = apply(node, version(**NEW), bootstrap=True, upgrade=True)
+    assert ran(node).count("old-data") == 3 and "old-data failed (exit code 1)" in outcome.msg
+
+
+def test_a_warning_is_shown_and_a_failure_fails(node: Node) -> None:
+    apply(node, version(**OLD), bootstrap=True)
+    node.answers = {"ready": Result(1, "Check: Service User Token Configuration\nResult: Warning", "")}
+    outcome = apply(node, version(**NEW), state="staged", upgrade=True)
+    assert not outcome.failed and "Service User Token" in outcome.warnings[0] and "ready of demo" in outcome.warnings[0]
+    node.answers = {"ready": Result(2, "Result: Failure", "")}
+    outcome = apply(node, version(**NEW), state="staged", upgrade=True)
+    assert outcome.failed and outcome.stage == "upgrade check" and "Result: Failure" in outcome.msg
+
+
+def test_check_mode_names_the_steps_and_runs_none(node: Node) -> None:
+    apply(node, version(**OLD), bootstrap=True)
+    node.calls.clear()
+    outcome = apply(node, version(**NEW), bootstrap=True, upgrade=True, check=True)
+    assert outcome.bootstrapped == ["expand", "accounts"]
+    apply(node, version(**NEW), upgrade=True)
+    outcome = apply(node, state="upgraded", bootstrap=True, check=True)
+    assert outcome.bootstrapped == ["contract"] and outcome.changed and upgrading(node)
+    assert ran(node) == []
+
+
+def test_an_earlier_release_is_no_generation_to_go_back_to(node: Node) -> None:
+    apply(node, version(**OLD), bootstrap=True)
+    apply(node, version(**NEW), bootstrap=True, upgrade=True)
+    outcome = apply(node, state="previous")
+    assert outcome.failed and "of release 2025.1, and 2026.1 is active" in outcome.msg
+    assert faults(node, version(**NEW)) == []
 
 
 def test_staged(node: Node) -> None:

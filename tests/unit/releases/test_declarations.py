@@ -131,3 +131,34 @@ def test_limits_name_releases_that_still_matter() -> None:
         for key, release in limits(yaml.safe_load(path.read_text(encoding="utf-8"))):
             assert RELEASES[0] < release <= RELEASES[-1], f"{path.parent.parent.name}: {key}: {release}"
             assert release in RELEASES, f"{path.parent.parent.name}: {key}: {release}"
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("service", sorted(name for name, meta in META.items() if meta.get("image")))
+def test_a_service_of_a_release_says_what_an_upgrade_does(rendered: list[Rendered], service: str, release: str) -> None:
+    """On the nodes with its database: a check, and what waits for the last node. Elsewhere nothing is left to do."""
+    steps = [found.manifest["upgrade"] for found in rendered if (found.service, found.release) == (service, release)]
+    assert {step["stage"] for found in steps for step in found} >= {"check", "after"}
+    for found in rendered:
+        if (found.service, found.release) == (service, release):
+            assert {step["container"] for step in found.manifest["upgrade"]} <= set(found.manifest["containers"])
+            kept_out = [shot for shot in found.manifest["bootstrap"] if not shot.get("upgrade", True)]
+            expand = [step for step in found.manifest["upgrade"] if step["stage"] == "expand"]
+            assert bool(kept_out) == bool(expand), "a step that an upgrade leaves out has others in its place"
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_an_api_that_eventlet_has_patched_has_one_thread(rendered: list[Rendered], release: str) -> None:
+    """nova/api/openstack/__init__.py patches until 2025.2; nova/wsgi/osapi_compute.py of 2026.1 asks for threads."""
+    texts = [
+        found.contents[file["sha256"]]
+        for found in rendered
+        if (found.service, found.release) == ("nova", release)
+        for name, container in found.manifest["containers"].items()
+        if name in ("nova_api", "nova_metadata")
+        for file in container["files"]
+        if file["path"] == "uwsgi.ini"
+    ]
+    assert texts
+    assert {f"\nthreads = {1 if release < '2026.1' else 4}\n" in text for text in texts} == {True}
+    assert {f"\nprocesses = {3 if release < '2026.1' else 1}\n" in text for text in texts} == {True}

@@ -75,7 +75,7 @@ def test_data_hold_what_a_check_needs_and_no_more(release: Release, tmp_path: Pa
         "name": "level",
         "dest": "log_level",
         "type": None,
-        "choices": [["INFO", "help"], ["WARN", None]],
+        "choices": [["WARN", None], ["INFO", "help"]],
         "secret": True,
     }
     option_data.record(release, "placement", exported(tmp_path, OPTION, level))

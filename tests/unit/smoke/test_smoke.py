@@ -343,7 +343,7 @@ def test_leftovers_of_a_killed_run_are_removed_first(cloud: FakeCloud) -> None:
     assert report.steps[0]["detail"] == "1 network"
 
 
-def test_a_failure_can_be_kept_to_look_at(cloud: FakeCloud) -> None:
+def test_what_was_made_can_be_kept_to_look_at(cloud: FakeCloud) -> None:
     cloud.end_in = "ERROR"
     report = run(cloud, keep=True)
     assert "kept, as asked: everything named ozone-smoke-host-1*" in report.problem
@@ -352,6 +352,8 @@ def test_a_failure_can_be_kept_to_look_at(cloud: FakeCloud) -> None:
     report = run(cloud, keep=True)
     assert report.ok
     assert "1 server" in report.steps[0]["detail"]
+    assert "ozone-smoke-host-1-0" in cloud.left()
+    assert run(cloud).ok
     assert cloud.left() == {"production"}
 
 
