@@ -249,7 +249,9 @@ class _Whole:
             self.replace(bond, bonding={"primary": member.name})
 
     def nics(self, device: Device) -> list[Device]:
-        """The NICs and VFs beneath a device, itself included."""
+        """The NICs and VFs beneath a device, itself included. An internal port has none: it is inside of its bridge."""
+        if self.internal(device):
+            return []
         names = [device.name, *sorted(dependencies.beneath(self.graph, device.name))]
         return [self.by_name[name] for name in names if self.by_name[name].kind in _NICS]
 

@@ -146,9 +146,9 @@ def _differences() -> Iterator[str]:
     rows = [(f"`{name}`", why, remedy) for name, (why, remedy) in (vocabulary.DEAD | vocabulary.REFUSED_LISTS).items()]
     yield from _table(("type or list", "why", "what to do"), rows)
     refused = vocabulary.REFUSED_KEYS.items()
-    rows = [(f"`{kind}`", f"`{key}`", why, remedy) for kind, keys in refused for key, (why, remedy) in keys.items()]
+    keys = [(f"`{kind}`", f"`{key}`", why, remedy) for kind, keys in refused for key, (why, remedy) in keys.items()]
     yield from ("Keys that are refused whatever their value is:", "")
-    yield from _table(("type", "key", "why", "what to do"), rows)
+    yield from _table(("type", "key", "why", "what to do"), keys)
     yield from ("Keys that are accepted and do nothing:", "")
     yield from _table(("key", "why"), ((f"`{key}`", why) for key, why in vocabulary.IGNORED.items()))
 
