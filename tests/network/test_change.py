@@ -91,3 +91,38 @@ def test_what_somebody_changed_by_hand_comes_back(node: Machine) -> None:
     print(f"operator's VLAN {operator.loss}")
     assert operator.loss.lost <= 3, operator.loss
     assert node.configure(config, window=60).returned["changed"] is False
+
+
+def test_addresses_and_relations_that_only_a_kernel_can_judge(node: Machine) -> None:
+    """A gateway behind a route on the link, one link-local address on two links, and the MAC address of a bridge."""
+    own = vlan(101)
+    own["addresses"] = [{"ip_netmask": f"{address(101, 10)}/32"}, {"ip_netmask": "fe80::7/64"}]
+    own["routes"] = [
+        {"ip_netmask": "198.19.0.0/24", "next_hop": address(101, 1)},  # before the route that it needs
+        {"ip_netmask": f"{address(101, 1)}/32", "next_hop": "self"},
+    ]
+    other = vlan(102)
+    other["addresses"].append({"ip_netmask": "fe80::7/64"})
+    tap = {"type": "linux_tap", "name": "tap0"}
+    bridge = {"type": "linux_bridge", "name": "br0", "members": [tap, {"type": "interface", "name": "nic3"}]}
+    config = base(own, other, bridge)
+    fine(node, node.configure(config, window=60))
+    found = links(node)
+    assert "fe80::7/64" in found["vlan101"]["addresses"] and "fe80::7/64" in found["vlan102"]["addresses"]
+    assert f"198.19.0.0/24 via {address(101, 1)} dev vlan101" in node.inside("ip route").out
+    assert node.reachable(address=address(102, 10))
+    mac = "cat /sys/class/net/br0/address"
+    assert node.inside(mac).out.strip() != node.nics[2].mac.lower()
+
+    bridge["members"][1]["primary"] = True
+    changed = base(own, other, bridge)
+    fine(node, node.configure(changed, window=60))
+    assert node.inside(mac).out.strip() == node.nics[2].mac.lower()
+    again = node.configure(changed, window=60)
+    fine(node, again)
+    assert again.returned["changed"] is False
+
+    empty = {**bridge, "members": [{"type": "interface", "name": "52:54:00:ff:ff:01"}]}
+    refused = node.configure(base(own, other, empty), window=60)
+    assert refused.code != 0 and "there is no NIC of br0" in refused.returned["msg"]
+    fine(node, node.configure(changed, state="validated"))

@@ -36,6 +36,21 @@ _BONDS = _OVS_BONDS | {"linux_bond"}
 _DOTTED = re.compile(r"[^:]+\.[0-9]+\Z")
 
 
+#: How many devices the kernel stacks: MAX_NEST_DEV of <linux/netdevice.h>.
+MOST_NESTED = 8
+
+#: How many devices may be stacked with bridges of Open vSwitch between, whose ports begin a new stack for the kernel.
+MOST_STACKED = 50
+
+#: (Type, key of the options of its interface in Open vSwitch) -> the key of the type that says the same.
+OPTION_KEYS = {
+    ("ovs_dpdk_port", "n_rxq"): "rx_queue",
+    ("ovs_dpdk_port", "n_rxq_desc"): "rx_queue_size",
+    ("ovs_dpdk_port", "n_txq_desc"): "tx_queue_size",
+    ("ovs_dpdk_port", "dpdk-devargs"): "members",
+    ("ovs_patch_port", "peer"): "peer",
+}
+
 #: Metric of a route of IPv6 that names none, or 0: IP6_RT_PRIO_USER of <linux/ipv6_route.h>.
 IPV6_METRIC = 1024
 
@@ -168,10 +183,21 @@ class _Whole:
                 place = f"type: vlan, device: {device.parent}, vlan_id: {device.vlan_id}"
                 remedy = f"write it beside {device.parent}, in the list of all devices: {place}"
             self.report.add(device.path, f"{device.name} {chain}: a cycle", remedy)
+        kernel = dependencies.of_kernel(self.graph, self.by_name)
+        if not self.stacked(kernel, MOST_NESTED, "the kernel nests"):
+            self.stacked(self.graph, MOST_STACKED, "Ozone takes")
         for port, ring in dependencies.rings(self.by_name):
             message = f"{port.name} closes a ring of bridges, in which a broadcast goes round: {', '.join(ring)}"
             remedy = "remove one pair of patch ports; or give the ports a tag, or the bridges rstp_enable=true"
             self.report.add(port.path, message, remedy)
+
+    def stacked(self, edges: dependencies.Graph, most: int, who: str) -> bool:
+        """Refuses devices that are too many on top of each other; the answer: whether there are any."""
+        tops = [name for name, level in dependencies.levels(edges).items() if level == most + 1]
+        for name in tops:
+            message = f"{name} is on top of {most} devices, each on the next one: {who} {most} at most"
+            self.report.add(self.by_name[name].path, message, "put it on a device further down")
+        return bool(tops)
 
     def internal(self, device: Device) -> bool:
         """Whether a device is an internal port of an OVS bridge with a tag, and not a VLAN of the kernel."""
@@ -343,7 +369,25 @@ class _Whole:
             if one.value != "netdev":
                 self.report.add(path, f"{target.name} has its datapath in userspace", "use an ovs_bridge instead")
             return True
+        if one.column == "options":
+            self.option(path, one, target)
+        elif one.column == "other_config" and one.key == "hwaddr" and target.kind in _OVS_BRIDGES:
+            for member in self.below.get(target.name, []):
+                if member.primary:
+                    message = f"does nothing: {target.name} has the MAC address {one.value}, by other_config:hwaddr"
+                    self.report.warn(f"{member.path}.primary", message, "remove one of them")
         return one.column == "fail_mode"
+
+    def option(self, path: str, one: OvsSetting, target: Device) -> None:
+        """An option of an interface that has a key of its own as well."""
+        key = OPTION_KEYS.get((target.kind, one.key or ""))
+        if key == "members":
+            self.report.add(path, f"{one.key} of {target.name} is the PCI address of its member", f"remove {one.key}")
+            return
+        value = target.peer if key == "peer" else target.options.get(key or "")
+        if value is not None and value != one.value:
+            message = f"{target.name} has {key} {value}, and {one.key} {one.value}, which are the same"
+            self.report.add(path, message, f"keep {key}")
 
     def switch(self) -> None:
         """Rules about bridges, patch ports and tunnels."""
@@ -399,8 +443,14 @@ class _Whole:
                     self.report.add(f"{path}.{key}", f"{number} is no power of two", f"use {1 << number.bit_length()}")
             if device.kind == "ovs_dpdk_bond":
                 ports = self.below.get(device.name, [])
+                own = {
+                    (one.record, OPTION_KEYS.get(("ovs_dpdk_port", one.key or "")))
+                    for other in self.devices
+                    for one in other.ovs_settings
+                    if one.table == "Interface"
+                }
                 for key in options:
-                    if ports and all(key in port.options for port in ports):
+                    if ports and all(key in port.options or (port.name, key) in own for port in ports):
                         message = f"each port of {device.name} has {key} of its own"
                         self.report.warn(f"{path}.{key}", message, "it does nothing; remove it")
         self.shared_functions()

@@ -94,6 +94,34 @@ def _within(text: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -
         return False
 
 
+def of_kernel(edges: Graph, by_name: Mapping[str, Device]) -> Graph:
+    """The dependencies of devices that the kernel stacks itself: VLANs, partitions, bonds and bridges of its own."""
+    stacked = frozenset({"vlan", "ib_child_interface", "linux_bond", "linux_bridge"})
+    return {
+        name: others if by_name[name].kind in stacked and not internal(by_name[name], by_name) else ()
+        for name, others in edges.items()
+    }
+
+
+def levels(edges: Graph) -> dict[str, int]:
+    """How many devices are on top of each other up to each one, itself included; without those on a cycle."""
+    above: dict[str, list[str]] = {}
+    waits = {name: len(others) for name, others in edges.items()}
+    for name, others in edges.items():
+        for other, _relation in others:
+            above.setdefault(other, []).append(name)
+    found = {name: 1 for name, count in waits.items() if not count}
+    ready = list(found)
+    while ready:
+        name = ready.pop()
+        for upper in above.get(name, ()):
+            waits[upper] -= 1
+            if not waits[upper]:
+                found[upper] = 1 + max(found[other] for other, _relation in edges[upper])
+                ready.append(upper)
+    return found
+
+
 def beneath(edges: Graph, name: str) -> set[str]:
     """Everything that a device depends on, also indirectly."""
     found: set[str] = set()

@@ -180,6 +180,29 @@ def test_a_long_chain_needs_no_recursion() -> None:
     assert len(next(dependencies.cycles(graph))) == 5001
 
 
+def chain(count: int) -> list[dict[str, Any]]:
+    """VLANs on each other: v0 on em1, v1 on v0, ..."""
+    return [vlan(7, name=f"v{index}", device=f"v{index - 1}" if index else "em1") for index in range(count)]
+
+
+def bridges(count: int) -> list[dict[str, Any]]:
+    """Bridges of Open vSwitch, each with a VLAN of the kernel on an internal port of the next one."""
+    return [bridge(nic(f"i{index + 1}.7"), vlan(9, name=f"i{index}"), name=f"b{index}") for index in range(count)] + [
+        bridge(vlan(9, name=f"i{count}"), name="last")
+    ]
+
+
+def test_the_kernel_stacks_eight_devices() -> None:
+    parse(*chain(7))
+    assert only(*chain(8)) == (
+        "[7]: v7 is on top of 8 devices, each on the next one: the kernel nests 8 at most (put it on a device further "
+        "down)"
+    )
+    assert len(problems(*chain(2000))) == 1, "and no RecursionError"
+    parse(*bridges(8))
+    assert len(problems(*bridges(600))) == 1
+
+
 # Whatever is written: accepted and rendered, or refused
 
 NAMES = ("eth1", "eth2", "eth3", "a", "b", "c", "eth1.5", "a.5", "b.5", "c.5", "vlan5", "a.5.6", "vlan5.6")

@@ -456,3 +456,77 @@ def test_no_column_of_open_vswitch_is_ignored(table: ovs_options.Table, place: s
         ]
         assert without not in found or (column, values[found.index(without)]) == ("fail_mode", "standalone"), column
         assert len({repr(one) for one in found}) == len(found), column
+
+
+# Keys together: what one of them takes from the other
+
+
+def port(**more: Any) -> Object:
+    return {**dpdk("dp5", nic("eth5")), **more}
+
+
+def dpdk_bond(first: Object, **more: Any) -> list[Object]:
+    second = {**dpdk("dp6", nic("eth6")), "rx_queue": 2}
+    bond = {**BASE["ovs_dpdk_bond"], "members": [first, second], **more}
+    return [{"type": "ovs_user_bridge", "name": "br-u", "members": [bond]}]
+
+
+@pytest.mark.parametrize(
+    ("objects", "message"),
+    [
+        ([within("ovs_user_bridge", port(rx_queue=4, ovs_options=["n_rxq=2"]))], "dp5 has rx_queue 4, and n_rxq 2"),
+        ([within("ovs_user_bridge", port(rx_queue_size=1024, ovs_options="n_rxq_desc=512"))], "keep rx_queue_size"),
+        ([within("ovs_user_bridge", port(tx_queue_size=1024, ovs_options="n_txq_desc=512"))], "keep tx_queue_size"),
+        (
+            [within("ovs_user_bridge", port(ovs_extra="set interface dp5 options:dpdk-devargs=0000:00:09.0"))],
+            "dpdk-devargs of dp5 is the PCI address of its member (remove dpdk-devargs)",
+        ),
+        (
+            [within("ovs_bridge", {**BASE["ovs_patch_port"], "bridge_name": "br-9", "ovs_options": ["peer=other"]})],
+            "p0 has peer p1, and peer other",
+        ),
+        (
+            [{**BASE["ovs_user_bridge"], "ovs_internal": False, "dns_servers": ["198.18.7.53"], "onboot": False}],
+            "br-u has no internal port, so dns_servers is not possible",
+        ),
+        (
+            [within("ovs_bond", {**nic("eth1"), "mtu": 9000}), {"type": "vlan", "device": "br-9", "vlan_id": 7}],
+            "",
+        ),
+        ([{**BASE["linux_bond"], "members": [{**nic("eth2"), "mtu": 9000}, {**nic("eth3"), "mtu": 1500}]}], "one MTU"),
+        ([within("ovs_bond", {**nic("eth1"), "mtu": 9000}, {**nic("eth2"), "mtu": 1500})], "one MTU: b9"),
+        (dpdk_bond({**port(), "mtu": 9000}, mtu=1500), "9000 is not the 1500 of db0, and a bond has one MTU"),
+    ],
+)
+def test_keys_that_say_two_things_are_refused(objects: list[Object], message: str) -> None:
+    word, why = outcome(objects)
+    assert (word, True) == ("refused" if message else "accepted", message in str(why)), why
+
+
+@pytest.mark.parametrize(
+    ("objects", "message"),
+    [
+        (dpdk_bond(port(rx_queue=4), rx_queue=8), "each port of db0 has rx_queue of its own"),
+        (dpdk_bond(port(ovs_options=["n_rxq=4"]), rx_queue=8), "each port of db0 has rx_queue of its own"),
+        (dpdk_bond(port(), rx_queue=8), ""),
+        (
+            [
+                within(
+                    "ovs_bridge", {**nic("eth1"), "primary": True, "ovs_extra": "set bridge br-9 other-config:hwaddr=x"}
+                )
+            ],
+            "does nothing: br-9 has the MAC address x, by other_config:hwaddr",
+        ),
+        ([within("ovs_bond", {**nic("eth1"), "primary": True})], ""),
+        (
+            [within("ovs_bond", {**nic("eth1"), "primary": True, "ovs_extra": "set port b9 bond_mode=balance-slb"})],
+            "a bond in mode balance-slb has no preferred member",
+        ),
+    ],
+)
+def test_keys_that_take_another_its_effect_are_warnings(objects: list[Object], message: str) -> None:
+    word, told = outcome(objects)
+    assert word == "accepted", told
+    warnings = [one for one in told[0] if "is not handed to" not in one]  # type: ignore[index]
+    assert len(warnings) == bool(message), warnings
+    assert message in "".join(warnings)
