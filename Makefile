@@ -50,6 +50,9 @@ allocate: ## Give names the machines that they ask for in cloud.yml, of those th
 plan network deploy validate smoke rollback lab images: root setup
 	@$(playbook) ozone.openstack.$@ $(ARGS)
 
+addresses: setup ## Record the addresses of new nodes beside cloud.yml, to be committed with it
+	@$(playbook) ozone.openstack.addresses $(ARGS)
+
 plan: ## Show what deploy would change, and where
 network: ## Bring the networks of the nodes to what cloud.yml says; a node that cannot be reached goes back
 deploy: ## Bring the cloud to what its cloud.yml says
@@ -143,7 +146,7 @@ docs-check: dev ## Fail when they are out of date
 changelog: dev ## Turn changelogs/fragments into the changelog of the version in galaxy.yml
 	@$(check) antsibull-changelog release
 
-.PHONY: secret enrol inspect provision rebuild unprovision allocate
+.PHONY: secret enrol inspect provision rebuild unprovision allocate addresses
 .PHONY: cloud undercloud cloud-down plan network deploy validate smoke rollback lab images credentials setup debian debian-machines \
 	debian-baremetal locks option-data dev lint unit structure molecule e2e test-upgrade faults test-fleet test-network test-baremetal test-chain demo-dead-nic test bench docs docs-check changelog root
 

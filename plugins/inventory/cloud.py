@@ -10,7 +10,8 @@ version_added: 1.0.0
 author: Ozone contributors
 description:
   - Reads the definition of a cloud (C(cloud.yml)), checks it, and makes groups and variables of it.
-  - The result is a pure function of the file and of the service roles. No node is asked for anything.
+  - The result is a pure function of the file, of the record of addresses beside it (C(cloud.addresses.yml) for
+    C(cloud.yml)) and of the service roles. No node is asked for anything, and nothing is written.
   - A definition with mistakes stops Ansible with exit status 4, whatever C(any_unparsed_is_failed) says, and every
     mistake is shown with its file, line and key. Otherwise a playbook could run with an inventory without nodes.
 notes:
@@ -47,7 +48,7 @@ from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.template import trust_as_template
 
-from ansible_collections.ozone.openstack.plugins.module_utils.cloud import definition, inventory
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud import definition, inventory, record
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import CloudError
 
 #: The names of files that are read without a look at their content.
@@ -85,9 +86,14 @@ class InventoryModule(BaseInventoryPlugin):
     NAME = "ozone.openstack.cloud"
 
     def verify_file(self, path: str) -> bool:
-        """Whether a file is a definition: by its name, else by its ``plugin`` key."""
+        """Whether a file is a definition, by its name, else by its ``plugin`` key; or the record of one.
+
+        In a directory that is given as the inventory, a record is not to be taken for an inventory by another plugin.
+        """
         if not super().verify_file(path) or not path.endswith((".yml", ".yaml")):
             return False
+        if record.is_record(Path(path)):
+            return True
         if os.path.basename(path) in FILE_NAMES:
             return True
         try:
@@ -99,6 +105,8 @@ class InventoryModule(BaseInventoryPlugin):
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         """Fill ``inventory`` from the file ``path``."""
         super().parse(inventory, loader, path, cache)
+        if record.is_record(Path(path)):
+            return  # read with the definition that it belongs to
         try:
             self.fill(Path(path))
         except AnsibleParserError as error:

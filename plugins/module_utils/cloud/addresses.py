@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Addresses of nodes: a pure function of names, without any memory.
+"""Addresses that are proposed for nodes that have none: a pure function of names, without any memory.
+
+What a node was given is kept in the record (``record.py``), and never proposed anew.
 
 **The scheme.** A name is a series and a number: ``compute12`` is number 12 of ``compute``. The series' hash chooses
 where in the pool its number 0 would be; the following numbers follow. So nodes of one series never want the same
@@ -7,16 +9,8 @@ address (as long as the pool is larger than their numbers' span), and pools of e
 every network. Where two series meet, the node that is declared later tries other places, by double hashing: the step
 comes from its own name and has no divisor in common with the size of the pool, so that every address is tried.
 
-**What is guaranteed**, as long as the pool and the fixed addresses stay:
-
-- Adding nodes at the end of the file changes no address.
-- A node that had its first choice keeps it whatever nodes are added after it or removed.
-- Removing a node, or inserting one above others, can change the address only of nodes that are declared later and that
-  wanted this very address (or the one of a node changed in this way). ``moved`` computes which, before it is done; a
-  fixed address for them (``addresses``) keeps them where they are.
-
-Fixed addresses are never given to others, nor are the subnet's own, its broadcast address, its gateway, its host and
-the virtual addresses.
+**Without a record** adding nodes at the end of the file changes no proposal, as long as the pool and the taken
+addresses stay; anything else may change some. That is what the record is for.
 """
 
 from __future__ import annotations
@@ -24,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 _NUMBERED = re.compile(r"^(.*?)([0-9]{1,15})$")
 
@@ -44,36 +38,25 @@ def choices(name: str, size: int) -> Iterator[int]:
     return ((start + step * attempt) % size for attempt in range(size))
 
 
-def allocate(names: Iterable[str], first: int, last: int, taken: Collection[int]) -> tuple[dict[str, int], list[str]]:
-    """Addresses for ``names``, in this order, from ``first`` to ``last`` (both included) without ``taken``.
+def allocate(pools: Mapping[str, tuple[int, int]], taken: Collection[int]) -> tuple[dict[str, int], list[str]]:
+    """Addresses for the names in ``pools``, in this order, each out of its pool, without ``taken``.
 
-    All addresses are numbers. Returns them by name, and the names that got none as the pool is exhausted.
+    All addresses are numbers; a pool is its first and its last one. Returns them by name, and the names that got none
+    as their pool is exhausted.
     """
-    size = last - first + 1
-    used = {address for address in taken if first <= address <= last}
+    used = set(taken)
+    counts = {(first, last): sum(first <= address <= last for address in used) for first, last in pools.values()}
     given: dict[str, int] = {}
     without: list[str] = []
-    for name in names:
-        if len(used) >= size:
+    for name, pool in pools.items():
+        first, last = pool
+        size = last - first + 1
+        if counts[pool] >= size:
             without.append(name)
             continue
         address = next(first + offset for offset in choices(name, size) if first + offset not in used)
         used.add(address)
+        for other in counts:
+            counts[other] += other[0] <= address <= other[1]
         given[name] = address
     return given, without
-
-
-def moved(
-    before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]
-) -> dict[str, dict[str, tuple[str, str]]]:
-    """Nodes in both allocations (node -> network -> address) whose address differs: node -> network -> (old, new)."""
-    changes = {
-        node: {
-            network: (old, after[node][network])
-            for network, old in addresses.items()
-            if after[node].get(network, old) != old
-        }
-        for node, addresses in before.items()
-        if node in after
-    }
-    return {node: change for node, change in changes.items() if change}

@@ -7,19 +7,20 @@ Every check looks at all of the file, so that one run names every mistake. What 
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.ozone.openstack.plugins.module_utils import ip
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud import (
     addresses,
     catalogue,
     hardware,
     networking,
     overrides,
+    record,
     scalars,
     schema,
 )
@@ -32,6 +33,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document imp
     did_you_mean,
     read,
 )
+from ansible_collections.ozone.openstack.plugins.module_utils.ip import Address, Block
 from ansible_collections.ozone.openstack.plugins.module_utils.network import network_data
 from ansible_collections.ozone.openstack.plugins.module_utils.network.model import NetworkError
 from ansible_collections.ozone.openstack.plugins.module_utils.network.reading import normal_nic
@@ -39,9 +41,6 @@ from ansible_collections.ozone.openstack.plugins.module_utils.paths import COLLE
 
 #: A MAC address, the only name of a NIC that is known before the machine runs.
 MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}\Z")
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Block = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 #: Words that Ansible uses itself: no node may be called so.
 RESERVED = frozenset({"all", "ungrouped", "localhost"})
@@ -56,7 +55,11 @@ BALANCED = ("api_internal", "api_public", "database")
 
 @dataclass(frozen=True)
 class Subnet:
-    """The subnet of a network at a site. ``routes`` are objects of os-net-config."""
+    """The subnet of a network at a site. ``routes`` are objects of os-net-config.
+
+    ``isolated``: other isolated subnets may use its addresses. Subnets of one network with the same ``cidr`` that are
+    not isolated are one layer-2 segment.
+    """
 
     cidr: Block
     gateway: str | None
@@ -65,6 +68,7 @@ class Subnet:
     floating: tuple[str, str] | None
     vlan: int | None = None
     routes: Sequence[Mapping[str, Any]] = ()
+    isolated: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,10 @@ class Node:
 
 @dataclass(frozen=True)
 class Cloud:
-    """A definition without a mistake. ``data`` is the file as written."""
+    """A definition without a mistake. ``data`` is the file as written, but for the spelling of addresses.
+
+    ``additions`` are addresses that are to be recorded, ``left`` recorded ones of nodes that the file does not have.
+    """
 
     file: Path
     name: str
@@ -138,6 +145,9 @@ class Cloud:
     vips: Mapping[str, str]
     data: Mapping[str, Any]
     document: Document
+    recorded: record.Record = record.EMPTY
+    additions: Sequence[record.Addition] = ()
+    left: record.Entries = field(default_factory=dict)
 
     @property
     def hosts(self) -> Mapping[str, Node]:
@@ -159,6 +169,8 @@ class _Plan:
     known: dict[str, Network] = field(default_factory=dict)
     #: node -> network -> address
     addresses: dict[str, dict[str, str]] = field(default_factory=dict)
+    #: The addresses that differ from the record.
+    additions: list[record.Addition] = field(default_factory=list)
     #: node -> what decides over its network configuration; without an entry it has none
     uses: dict[str, networking.Use] = field(default_factory=dict)
     #: node -> its machine
@@ -170,7 +182,9 @@ def load(
 ) -> tuple[Cloud, Catalogue]:
     """The definition in ``file`` with the catalogue of the services in ``roles`` and in the file's ``service_paths``.
 
-    Raises CloudError with every mistake of the file and of the catalogue.
+    Addresses are those of the record beside the file, and proposals for what is not in it.
+
+    Raises CloudError with every mistake of the file, of its record and of the catalogue.
     """
     file = file.absolute()
     document, problems = read(file)
@@ -190,7 +204,9 @@ def load(
         problems += error.problems
         known = None
     names = sorted(path.parent.name for path in releases.glob("*/release.yml"))
-    cloud, wrong = define(document, file, known, names)
+    recorded, wrong = record.load(record.record_file(file))
+    problems += wrong
+    cloud, wrong = define(document, file, known, names, recorded)
     problems += wrong
     if cloud is not None and not problems:
         from ansible_collections.ozone.openstack.plugins.module_utils.cloud import machines  # it needs this module
@@ -202,21 +218,26 @@ def load(
 
 
 def define(
-    document: Document, file: Path, known: Catalogue | None, releases: Iterable[str] = ()
+    document: Document,
+    file: Path,
+    known: Catalogue | None,
+    releases: Iterable[str] = (),
+    recorded: record.Record = record.EMPTY,
 ) -> tuple[Cloud | None, list[Problem]]:
-    """The cloud that ``document`` defines, or None, and every mistake in it.
+    """The cloud that ``document`` defines with the addresses that are ``recorded``, or None, and every mistake in both.
 
     Without a catalogue (``known``), as it has mistakes of its own, nothing that concerns services is checked. Without
     any releases the release is not checked.
     """
     document = scalars.by_roles(document, known) if known else document
+    document = replace(document, data=schema.normalised(document.data))
     problems, broken = schema.violations(document, "cloud.yml")
-    checks = _Checks(document, schema.prune(document.data, broken), known, file)
+    checks = _Checks(document, schema.prune(document.data, broken), known, file, recorded)
     plan = checks.run(set(releases))
     problems += checks.problems
     if problems:
         return None, problems
-    return _build(document, file, plan), []
+    return _build(document, file, plan, recorded), []
 
 
 def _strings(value: Any) -> list[str]:
@@ -237,7 +258,15 @@ def interfaces(networks: Iterable[str], given: Mapping[str, str]) -> dict[str, s
 class _Checks:
     """The checks of one document. Each method appends to ``problems``; ``run`` calls them in an order that works."""
 
-    def __init__(self, document: Document, data: dict[str, Any], known: Catalogue | None, file: Path) -> None:
+    def __init__(
+        self,
+        document: Document,
+        data: dict[str, Any],
+        known: Catalogue | None,
+        file: Path,
+        recorded: record.Record,
+    ) -> None:
+        self.recorded = recorded
         self.document = document
         self.data = data
         self.known = known
@@ -247,7 +276,14 @@ class _Checks:
         self.names = {key: self._names(key) for key in ("sites", "networks", "network_configs", "profiles", "nodes")}
         #: Subnets that can be relied on: (network, site) -> subnet
         self.subnets: dict[tuple[str, str], Subnet] = {}
-        self.used: dict[tuple[str, str], dict[Address, str]] = {}
+        #: Where addresses are unique (``space``) -> the sites there, with their subnets.
+        self.parts: dict[tuple[str, str], list[tuple[str, Subnet]]] = {}
+        #: The same -> address -> its owner, and where the file says so (an empty path: the record does).
+        self.used: dict[tuple[str, str], dict[Address, tuple[str, Path_]]] = {}
+        #: node -> network -> address, as recorded and still good.
+        self.kept: dict[str, dict[str, str]] = {}
+        #: Recorded addresses without a use: they are not given to others.
+        self.left: dict[Address, str] = {}
         #: Site -> what the networks are there.
         self.facts: dict[str, dict[str, networking.Facts]] = {}
 
@@ -286,6 +322,7 @@ class _Checks:
         self.check_profiles()
         self.check_nodes()
         self.check_vips()
+        self.check_record()
         self.allocate()
         self.check_network_configs()
         self.check_machines()
@@ -307,24 +344,39 @@ class _Checks:
                 self.reference("sites", path, site)
                 if "cidr" not in data:
                     continue
-                block = schema.network(data["cidr"])
+                block = ip.network(data["cidr"])
+                use = ip.reserved(block)
+                if use:
+                    self.add((*path, "cidr"), f"no node can have an address in {block} ({use})", "use another range")
+                    continue
                 subnet = Subnet(
                     block,
-                    self.single(path, data, block, "gateway"),
+                    self.single(path, data, block, "gateway", router=True),
                     self.single(path, data, block, "host"),
                     self.range(path, data, block, "pool"),
                     self.range(path, data, block, "floating"),
                     data.get("vlan"),
                     self.routes(path, data, block),
+                    data.get("isolated", False),
                 )
                 self.subnets[name, site] = subnet
-                routers = self.used.setdefault((name, site), {})
-                for route in subnet.routes:
-                    routers.setdefault(schema.address(route["next_hop"]), "the router of a route")
+                self.parts.setdefault(self.space(name, site), []).append((site, subnet))
+                owners: list[tuple[str, str | None, Path_]] = [
+                    ("the gateway", subnet.gateway, (*path, "gateway")),
+                    ("the lab's host", subnet.host, (*path, "host")),
+                    *(("the router of a route", str(route["next_hop"]), (*path, "routes")) for route in subnet.routes),
+                ]
+                for owner, text, here in owners:
+                    if text:
+                        used = self.used.setdefault(self.space(name, site), {})
+                        used.setdefault(ip.address(text), (owner, here))
                 if network.get("default_route") and not data.get("gateway"):
                     message = f"the network {name} has the default route, and no gateway at the site {site}"
                     self.add(path, message, "add `gateway`, or remove `default_route`")
                 self.check_ranges(path, subnet)
+                if subnet.floating and block.version == 6:
+                    remedy = "remove `floating`: instances with IPv6 need none"
+                    self.add((*path, "floating"), "floating addresses of Neutron are IPv4 addresses", remedy)
                 if subnet.floating and external not in (None, name):
                     remedy = f"only the network of external traffic ({external}) has them"
                     self.add((*path, "floating"), "floating addresses on a network without external traffic", remedy)
@@ -336,14 +388,16 @@ class _Checks:
             if not route or not {"destination", "next_hop"} <= set(route):
                 continue  # the schema has refused it
             here: Path_ = (*path, "routes", index)
-            if not self.inside((*here, "next_hop"), route["next_hop"], block):
+            if not self.inside((*here, "next_hop"), route["next_hop"], block, router=True):
                 continue
-            target = schema.network(route["destination"])
+            target = ip.network(route["destination"])
             same = [other for other in found if other["destination"] == str(target)]
             if target.version != block.version:
                 self.add(here, f"{target} and {block} are of different IP versions", "use a router of the same version")
             elif target.prefixlen == 0:
                 self.add(here, "this is a default route", "say `default_route: true` at the network instead")
+            elif ip.unroutable(target):
+                self.add((*here, "destination"), f"packets to {target} are never routed", "remove the route")
             elif target.subnet_of(block):  # type: ignore[arg-type]  # of the same version
                 self.add(here, f"{target} is part of the subnet itself", "remove the route")
             elif any(other.get("table") == route.get("table") for other in same):
@@ -352,25 +406,30 @@ class _Checks:
                 found.append({**route, "destination": str(target)})
         return found
 
-    def single(self, path: Path_, data: Mapping[str, Any], block: Block, key: str) -> str | None:
+    def single(self, path: Path_, data: Mapping[str, Any], block: Block, key: str, router: bool = False) -> str | None:
         """An address of the subnet itself."""
         if key not in data:
             return None
-        if not self.inside((*path, key), data[key], block):
+        if not self.inside((*path, key), data[key], block, router):
             return None
         return str(data[key])
 
-    def inside(self, path: Path_, text: str, block: Block) -> bool:
-        """Whether an address can be one of an interface in ``block``; a mistake if not."""
-        value = schema.address(text)
-        if value not in block:
-            self.add(path, f"{text} is outside the subnet {block}", f"use an address of {block}")
-            return False
-        if block.num_addresses > 2 and value in (block.network_address, block.broadcast_address):
-            word = "network" if value == block.network_address else "broadcast"
-            self.add(path, f"{text} is the {word} address of {block}", "use one between")
-            return False
-        return True
+    def inside(self, path: Path_, text: str, block: Block, router: bool = False) -> bool:
+        """Whether an address can be one of an interface in ``block``; a mistake if not.
+
+        A ``router`` may have a link-local address of IPv6 instead (RFC 4861, 4.2).
+        """
+        if router and block.version == 6 and ip.address(text) in ip.LINK_LOCAL:
+            return True
+        wrong = _outside(text, block)
+        if wrong:
+            self.add(path, *wrong)
+        return not wrong
+
+    def space(self, network: str, site: str) -> tuple[str, str]:
+        """Where the addresses of a subnet are unique: at all sites where the network has the same subnet, or here."""
+        subnet = self.subnets[network, site]
+        return (network, site) if subnet.isolated else (network, str(subnet.cidr))
 
     def range(self, path: Path_, data: Mapping[str, Any], block: Block, key: str) -> tuple[str, str] | None:
         """A range of addresses: first and last."""
@@ -380,7 +439,7 @@ class _Checks:
         inside = [self.inside((*path, key, index), end, block) for index, end in enumerate(ends)]
         if not all(inside):
             return None
-        if int(schema.address(ends[0])) > int(schema.address(ends[1])):
+        if int(ip.address(ends[0])) > int(ip.address(ends[1])):
             self.add((*path, key), f"the range ends ({ends[1]}) before it starts ({ends[0]})", "swap the two addresses")
             return None
         return ends[0], ends[1]
@@ -396,23 +455,66 @@ class _Checks:
             self.add(
                 (*path, "host"), f"{subnet.host} is the gateway already", "give the lab's host an address of its own"
             )
-        if subnet.pool and subnet.floating and _overlap(subnet.pool, subnet.floating):
-            self.add((*path, "floating"), "the floating addresses and the pool overlap", "separate the two ranges")
+        for site, part in self.parts[self.space(str(path[1]), str(path[3]))]:
+            for one, two in ((subnet.pool, part.floating), (part.pool, subnet.floating)):
+                if one and two and _overlap(one, two):
+                    message = "the floating addresses and the pool overlap"
+                    message += "" if part is subnet else f", as it is one segment with the site {site}"
+                    self.add((*path, "floating" if subnet.floating else "pool"), message, "separate the two ranges")
+                    break
 
     def check_overlaps(self) -> None:
-        """No two subnets share an address."""
-        ordered = sorted(
+        """No two subnets share an address, but the parts of a stretched subnet, and isolated ones at different sites.
+
+        One pass in the order of first addresses. Subnets are nested or apart, so that of those before only the ones
+        that end after the beginning of a subnet overlap it.
+        """
+        Entry = tuple[tuple[str, str], Subnet]
+        shared: list[Entry] = []  # of a stretched subnet one part
+        isolated: dict[str, list[Entry]] = {}  # by site
+        farthest: Entry | None = None  # the isolated one that ends last
+        for key, subnet in sorted(
             self.subnets.items(),
             key=lambda item: (item[1].cidr.version, int(item[1].cidr.network_address), item[1].cidr.prefixlen),
-        )
-        for index, ((name, site), subnet) in enumerate(ordered):
-            for (other, other_site), wider in reversed(ordered[:index]):
-                if wider.cidr.overlaps(subnet.cidr):
-                    message = f"{subnet.cidr} overlaps {wider.cidr} of the network {other} at the site {other_site}"
-                    self.add(
-                        ("networks", name, "subnets", site, "cidr"), message, "give each its own range of addresses"
-                    )
-                    break
+        ):
+            name, site = key
+            shared = [entry for entry in shared if entry[1].cidr.overlaps(subnet.cidr)]
+            here = [entry for entry in isolated.get(site, []) if entry[1].cidr.overlaps(subnet.cidr)]
+            stretched = [entry for entry in shared if entry[0][0] == name and entry[1].cidr == subnet.cidr]
+            wrong = [*shared, *here] if subnet.isolated else [entry for entry in shared if entry not in stretched]
+            if not subnet.isolated and farthest and farthest[1].cidr.overlaps(subnet.cidr):
+                wrong.append(farthest)
+            if wrong:
+                self.overlap(key, subnet, *wrong[-1])
+            if subnet.isolated:
+                isolated[site] = [*here, (key, subnet)]
+                if farthest is None or _end(subnet) >= _end(farthest[1]):
+                    farthest = (key, subnet)
+            elif not stretched:
+                shared.append((key, subnet))
+        self.check_isolated()
+
+    def overlap(self, key: tuple[str, str], subnet: Subnet, other: tuple[str, str], wider: Subnet) -> None:
+        """Refuse two subnets, with the ways that there are for these two."""
+        message = f"{subnet.cidr} overlaps {wider.cidr} of the network {other[0]} at the site {other[1]}"
+        remedy = "give each its own range of addresses"
+        if key[1] != other[1]:
+            remedy += ", or say `isolated: true` for both if neither is routed to the other"
+            if key[0] == other[0] and not subnet.isolated and not wider.isolated:
+                remedy += "; a layer-2 segment that is stretched over both sites has the same cidr at both"
+        self.add(("networks", key[0], "subnets", key[1], "cidr"), message, remedy)
+
+    def check_isolated(self) -> None:
+        """The services of all sites speak with each other: what carries their traffic is not isolated."""
+        carried: dict[str, list[str]] = {}
+        for kind, name in self.section("traffic").items():
+            if kind != "external":
+                carried.setdefault(str(name), []).append(kind)
+        for (name, site), subnet in self.subnets.items():
+            if subnet.isolated and name in carried:
+                message = f"the network {name} carries traffic among all sites ({', '.join(carried[name])})"
+                remedy = "remove `isolated`, and give the subnet a range of its own"
+                self.add(("networks", name, "subnets", site, "isolated"), message, remedy)
 
     def check_versions(self) -> None:
         """A network over which nodes talk to each other has one IP version; other networks may have the other one."""
@@ -555,20 +657,17 @@ class _Checks:
             subnet = self.subnets.get((network, site))
             if subnet is None or not self.inside(path, text, subnet.cidr):
                 continue
-            for key in ("gateway", "host"):
-                if getattr(subnet, key) and schema.address(getattr(subnet, key)) == schema.address(text):
-                    self.add(path, f"{text} is the {key} of the subnet", "choose another address")
-            if _within(text, subnet.floating):
+            if any(_within(text, part.floating) for _site, part in self.parts[self.space(network, site)]):
                 self.add(path, f"{text} is one of the floating addresses", "choose another address")
             self.take(network, site, text, f"the node {name}", path)
 
     def take(self, network: str, site: str, text: str, owner: str, path: Path_) -> None:
         """Note the owner of an address; a mistake if it has one."""
-        used = self.used.setdefault((network, site), {})
-        value = schema.address(text)
+        used = self.used.setdefault(self.space(network, site), {})
+        value = ip.address(text)
         if value in used:
-            self.add(path, f"{text} belongs to {used[value]} already", "an address has one owner: choose another")
-        used.setdefault(value, owner)
+            self.add(path, f"{text} belongs to {used[value][0]} already", "an address has one owner: choose another")
+        used.setdefault(value, (owner, path))
 
     # Virtual addresses ------------------------------------------------------------------------------------------------
 
@@ -583,7 +682,7 @@ class _Checks:
                 remedy = "virtual addresses belong to the networks of " + ", ".join(BALANCED)
                 self.add(path, f"nothing is balanced on the network {network}", remedy)
             sites = {site: subnet for (name, site), subnet in self.subnets.items() if name == network}
-            inside = [(site, subnet) for site, subnet in sites.items() if schema.address(text) in subnet.cidr]
+            inside = [(site, subnet) for site, subnet in sites.items() if ip.address(text) in subnet.cidr]
             if not inside:
                 if sites:
                     known = ", ".join(str(subnet.cidr) for subnet in sites.values())
@@ -592,27 +691,96 @@ class _Checks:
             site, subnet = inside[0]
             if not self.inside(path, text, subnet.cidr):
                 continue
-            for key in ("pool", "floating"):
-                ends = getattr(subnet, key)
+            for key, part in [
+                (key, part) for key in ("pool", "floating") for _, part in self.parts[self.space(network, site)]
+            ]:
+                ends = getattr(part, key)
                 if _within(text, ends):
                     message = (
                         f"{text} is inside the {'pool' if key == 'pool' else 'floating range'} {ends[0]} to {ends[1]}"
                     )
                     self.add(path, message, "choose an address outside of it")
-            for key in ("gateway", "host"):
-                if getattr(subnet, key) and schema.address(getattr(subnet, key)) == schema.address(text):
-                    self.add(path, f"{text} is the {key} of the subnet", "choose another address")
+                    break
             self.take(network, site, text, f"the load balancer (vips.{network})", path)
+
+    # The record -------------------------------------------------------------------------------------------------------
+
+    def check_record(self) -> None:
+        """What was recorded stays, or is refused: no address of a node changes without a word of the operator."""
+        written, nodes = self.recorded, self.section("nodes")
+        unknown: dict[str, list[str]] = {}
+        for node, entries in written.entries.items():
+            for network, text in entries.items():
+                if network not in self.names["networks"]:
+                    unknown.setdefault(network, []).append(node)
+                elif node not in nodes or not self.keep(node, nodes[node], network, text):
+                    self.left[ip.address(text)] = node
+        for network, names in unknown.items() if self.names["networks"] else ():
+            here = (names[0], network)
+            message = f"unknown network {network}, in which {len(names)} nodes have an address"
+            remedy = f"renamed: rename it here as well; removed: delete these lines ({_some(names)})"
+            self.problems.append(written.document.problem(here, message, remedy))
+        spaces = {self.space(*key): subnet.cidr for key, subnet in self.subnets.items()} if self.left else {}
+        for value, node in self.left.items():
+            for space, block in spaces.items():
+                owner = self.used.get(space, {}).get(value) if value in block else None
+                if owner:
+                    self.conflict(node, space[0], str(value), owner)
+
+    def keep(self, node: str, data: Mapping[str, Any], network: str, text: str) -> bool:
+        """Whether a node uses its recorded address; a mistake if it cannot."""
+        site = self.site(data)
+        subnet = self.subnets.get((network, site))
+        if network in data.get("addresses", {}):  # cloud.yml wins: what is recorded is replaced
+            return True
+        connected = network in self.plan.networks.get(str(data.get("profile")), ())
+        if subnet is None or not connected or only_external(network, self.section("traffic")):
+            return False
+        value = ip.address(text)
+        parts = self.parts[self.space(network, site)]
+        document = self.recorded.document
+        stay = "the address of a node does not change by itself"
+        wrong = _outside(text, subnet.cidr)
+        if wrong or any(_within(text, part.floating) for _site, part in parts):
+            message = wrong[0] if wrong else f"{text} is one of the floating addresses of {subnet.cidr}"
+            message += f" at the site {site}"
+            remedy = f"{stay}: correct networks.{network}.subnets.{site}, or give it another one with "
+            remedy += f"nodes.{node}.addresses.{network}, or delete this line"
+            self.problems.append(document.problem((node, network), message, remedy))
+            return True
+        used = self.used.setdefault(self.space(network, site), {})
+        if value in used:
+            self.conflict(node, network, text, used[value])
+            return True
+        used[value] = (f"the node {node}", ())
+        self.kept.setdefault(node, {})[network] = text
+        return True
+
+    def conflict(self, node: str, network: str, text: str, owner: tuple[str, Path_]) -> None:
+        """Refuse an address that is recorded for ``node`` and used otherwise, where that is said."""
+        what, path = owner
+        if not path:
+            message = f"{text} belongs to {what} already ({self.recorded.where(what.split()[-1], network)})"
+            remedy = "one of the two machines has it: delete the line of the other one"
+            self.problems.append(self.recorded.document.problem((node, network), message, remedy))
+        elif node in self.names["nodes"]:
+            message = f"{text} is the address of {node} ({self.recorded.where(node, network)})"
+            remedy = f"choose another one, or give {node} another one with nodes.{node}.addresses.{network}"
+            self.add(path, message, remedy)
+        else:
+            message = f"{text} is reserved for {node}, which is not in the file ({self.recorded.where(node, network)})"
+            self.add(path, message, f"choose another one; when the machine {node} is gone, delete its lines there")
 
     # Allocation -------------------------------------------------------------------------------------------------------
 
     def allocate(self) -> None:
-        """Addresses of all nodes on all their networks."""
+        """Addresses of all nodes on all their networks: as cloud.yml says, else as recorded, else a proposal."""
         traffic = self.section("traffic")
-        wanting: dict[tuple[str, str], list[str]] = {}
+        wanting: dict[tuple[str, str], dict[str, tuple[int, int]]] = {}
         for name, data in self.section("nodes").items():
             site = self.site(data)
             fixed = data.get("addresses", {})
+            kept = self.kept.get(name, {})
             self.plan.addresses[name] = {}
             if data.get("profile") not in self.plan.networks or site not in self.names["sites"]:
                 continue
@@ -621,10 +789,22 @@ class _Checks:
                     self.plan.addresses[name][network] = fixed[network]
                     if (network, site) not in self.subnets:
                         self.missing_subnet(name, network, site)
+                elif network in kept:
+                    self.plan.addresses[name][network] = kept[network]
                 elif not only_external(network, traffic) and self.wants(name, network, site):
-                    wanting.setdefault((network, site), []).append(name)
-        for (network, site), names in wanting.items():
-            self.give(network, site, names)
+                    first, last = self.subnets[network, site].pool or ("", "")
+                    ends = int(ip.address(first)), int(ip.address(last))
+                    wanting.setdefault(self.space(network, site), {})[name] = ends
+        mentioned = set(_mentioned(self.data)) if wanting else set()
+        for space, pools in wanting.items():
+            self.give(space, pools, mentioned)
+        for name, found in self.plan.addresses.items():
+            recorded = self.recorded.entries.get(name, {})
+            self.plan.additions += [
+                record.Addition(name, network, address, recorded.get(network, ""))
+                for network, address in found.items()
+                if recorded.get(network) != address
+            ]
 
     def missing_subnet(self, node: str, network: str, site: str) -> None:
         networks = self.document.data["networks"]
@@ -657,25 +837,39 @@ class _Checks:
             )
         return False
 
-    def give(self, network: str, site: str, names: list[str]) -> None:
+    def give(self, space: tuple[str, str], pools: dict[str, tuple[int, int]], mentioned: set[Address]) -> None:
+        """Propose addresses for nodes that have none, of those that nothing else has or is said to have."""
+        network = space[0]
+        make = type(self.parts[space][0][1].cidr.network_address)
+        taken = {*self.used.get(space, ()), *self.left, *mentioned}
+        given, without = addresses.allocate(pools, {int(address) for address in taken if isinstance(address, make)})
+        for name, number in given.items():
+            self.plan.addresses[name][network] = str(make(number))
+        short: dict[str, list[str]] = {}
+        for name in without:
+            short.setdefault(self.site(self.section("nodes")[name]), []).append(name)
+        for site, names in short.items():
+            self.exhausted(network, site, names, [name for name in given if pools[name] == pools[names[0]]])
+
+    def exhausted(self, network: str, site: str, names: list[str], given: list[str]) -> None:
+        """Refuse a pool that is too small, with what makes room without moving a node."""
         subnet = self.subnets[network, site]
-        first, last = (schema.address(end) for end in subnet.pool or ())
-        given, without = addresses.allocate(
-            names, int(first), int(last), {int(address) for address in self.used.get((network, site), {})}
-        )
-        make = type(first)
-        for name in names:
-            if name in given:
-                self.plan.addresses[name][network] = str(make(given[name]))
-        if without:
-            path = ("networks", network, "subnets", site, "pool")
-            some = ", ".join(without[:5])
-            message = f"the pool is exhausted: {len(given)} addresses for {len(names)} nodes, none for {some}"
-            self.add(
-                path,
-                message + (", ..." if len(without) > 5 else ""),
-                "widen the pool, or give fixed addresses outside of it",
+        have = sum(_within(found.get(network, ""), subnet.pool) for found in self.plan.addresses.values())
+        message = f"the pool is exhausted: {have} addresses for {have + len(names)} nodes, none for {_some(names)}"
+        left = sorted({node for value, node in self.left.items() if _within(str(value), subnet.pool)})
+        remedies = []
+        if left:
+            remedies.append(
+                f"delete the lines of machines that are gone ({_some(left)}) from {self.recorded.document.file}"
             )
+        if given:  # they may be deployed, from before there was a record
+            remedies.append(
+                f"widen the pool; if nodes of it are deployed and not recorded yet ({_some(given)}), first take "
+                f"{_some(names)} out and run `make addresses`"
+            )
+        else:
+            remedies.append("widen the pool, which moves no recorded address")
+        self.add(("networks", network, "subnets", site, "pool"), message, "; or ".join(remedies))
 
     # Network configurations -------------------------------------------------------------------------------------------
 
@@ -1121,13 +1315,54 @@ class _Checks:
                 )
 
 
+def _some(names: Sequence[str]) -> str:
+    """The first names of a list."""
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+
+
+def _mentioned(value: Any) -> Iterator[Address]:
+    """The addresses that stand anywhere in a definition, alone, with a prefix length or in a URL.
+
+    But for ranges, and for what a template writes out: that may be the address of the node that has the template.
+    """
+    if isinstance(value, dict):
+        for name, below in value.items():
+            if name not in ("pool", "floating", "ip_netmask"):
+                yield from _mentioned(below)
+    elif isinstance(value, list):
+        for below in value:
+            yield from _mentioned(below)
+    elif isinstance(value, str):
+        found = ip.mentioned(value)
+        if found is not None:
+            yield found
+
+
+def _outside(text: str, block: Block) -> tuple[str, str] | None:
+    """Why an address cannot be one of an interface in ``block``, and the remedy; None when it can."""
+    value = ip.address(text)
+    if value not in block:
+        return f"{text} is outside the subnet {block}", f"use an address of {block}"
+    word = ""
+    if block.num_addresses > 2 and value == block.network_address:  # of IPv6: RFC 4291, 2.6.1
+        word = "network address" if block.version == 4 else "subnet-router anycast address"
+    elif block.num_addresses > 2 and block.version == 4 and value == block.broadcast_address:
+        word = "broadcast address"
+    return (f"{text} is the {word} of {block}", "use another one") if word else None
+
+
 def _within(text: str, ends: tuple[str, str] | None) -> bool:
     """Whether an address is in a range."""
-    if ends is None:
+    if ends is None or not text:
         return False
-    first, last = (schema.address(end) for end in ends)
-    value = schema.address(text)
+    first, last = (ip.address(end) for end in ends)
+    value = ip.address(text)
     return value.version == first.version and int(first) <= int(value) <= int(last)
+
+
+def _end(subnet: Subnet) -> tuple[int, int]:
+    """IP version and last address of a subnet: what sorts subnets by their ends."""
+    return subnet.cidr.version, int(subnet.cidr.broadcast_address)
 
 
 def _overlap(one: tuple[str, str], other: tuple[str, str]) -> bool:
@@ -1140,7 +1375,7 @@ def _entry(service: str, component: str | None) -> str:
     return service if component in (None, catalogue.MAIN) else f"{{{service}: [{component}]}}"
 
 
-def _build(document: Document, file: Path, plan: _Plan) -> Cloud:
+def _build(document: Document, file: Path, plan: _Plan, recorded: record.Record) -> Cloud:
     """The typed definition of a document without mistakes."""
     data = document.data
     nodes: dict[str, Node] = {}
@@ -1189,4 +1424,7 @@ def _build(document: Document, file: Path, plan: _Plan) -> Cloud:
         vips=data.get("vips", {}),
         data=data,
         document=document,
+        recorded=recorded,
+        additions=plan.additions,
+        left={node: entries for node, entries in recorded.entries.items() if node not in nodes},
     )

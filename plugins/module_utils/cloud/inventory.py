@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.ozone.openstack.plugins.module_utils.cloud import machines, networking, overrides
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud import machines, networking, overrides, record
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.catalogue import MAIN, Catalogue
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.definition import (
     BALANCED,
@@ -194,6 +194,11 @@ def _cloud(
         "domain": cloud.domain,
         "file": str(cloud.file),
         "directory": str(cloud.file.parent),
+        "address_record": {
+            "file": str(record.record_file(cloud.file)),
+            "additions": [asdict(addition) for addition in cloud.additions],
+            "left": {node: sorted(set(entries.values())) for node, entries in cloud.left.items()},
+        },
         "state_dir": str(state),
         "service_paths": [str(cloud.file.parent / path) for path in cloud.data.get("service_paths", [])],
         "sites": cloud.sites,

@@ -6,7 +6,8 @@ part in that network of the cloud. Expanded, it has the node's address with the 
 node's site, the network's MTU, the VLAN id (type vlan) and the routes. What an object says itself is left as it is.
 
 Routes of a network are the default route by the subnet's gateway (where the network has ``default_route``), those that
-the subnet names, and, by the same gateway, those to the network's subnets at all other sites (leaf and spine).
+the subnet names, and, by the same gateway, those to the network's subnets at all other sites (leaf and spine), but for
+isolated ones and for the other sites of a stretched subnet.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.ozone.openstack.plugins.module_utils import ip
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import (
     Document,
     Path_,
@@ -90,7 +92,10 @@ def facts(networks: Mapping[str, Network], site: str) -> dict[str, Facts]:
         for other, remote in network.subnets.items():
             if other == site or not subnet.gateway or remote.cidr.version != subnet.cidr.version:
                 continue
+            if subnet.isolated or remote.isolated or remote.cidr == subnet.cidr:
+                continue
             if str(remote.cidr) not in taken:
+                taken.add(str(remote.cidr))
                 routes.append({"destination": str(remote.cidr), "next_hop": subnet.gateway})
         vlan = network.vlan if subnet.vlan is None else subnet.vlan
         found[name] = Facts(network.mtu, subnet.cidr.prefixlen, vlan, routes)
@@ -272,7 +277,7 @@ def _missing(
 ) -> list[Problem]:
     """Networks in which the nodes have an address, or that OVN is to use, and that no object of the template has."""
     named = {item.get("network") for _path, item in objects(template)}
-    written = {text.partition("/")[0] for _path, item in objects(template) for _index, text in _written(item)}
+    written = {str(ip.mentioned(text)) for _path, item in objects(template) for _index, text in _written(item)}
     problems = []
     for network in use.networks:
         there = network in named or addresses.get(network) in written

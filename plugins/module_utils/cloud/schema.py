@@ -9,7 +9,6 @@ Every key has a ``description``: ``reference.py`` makes the documentation of it.
 from __future__ import annotations
 
 import importlib
-import ipaddress
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -22,6 +21,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document imp
     Problem,
     did_you_mean,
 )
+from ansible_collections.ozone.openstack.plugins.module_utils.ip import address, network
 
 Schema = dict[str, Any]
 
@@ -364,7 +364,10 @@ _ROUTE = _object(
     "A static route, as os-net-config knows it.",
     {
         "destination": _text("Where to.", format="network", rule="a subnet such as 198.18.0.0/24, all host bits zero"),
-        "next_hop": {**_ADDRESS, "description": "The router: an address of the subnet."},
+        "next_hop": {
+            **_ADDRESS,
+            "description": "The router: an address of the subnet, or a link-local one of IPv6 (`fe80::1`).",
+        },
         "metric": {"type": "integer", "minimum": 0, "description": "Its metric: the lowest wins."},
         "table": {"type": ["integer", "string"], "description": "The routing table, by number or name."},
         "route_options": _text("Further options of ip-route(8).", minLength=1),
@@ -381,20 +384,30 @@ _SUBNET = _object(
     "The subnet of a network at one site.",
     {
         "cidr": _text("The subnet.", format="network", rule="a subnet such as 198.18.0.0/24, all host bits zero"),
-        "gateway": {**_ADDRESS, "description": "The address of its router, if it has one."},
+        "gateway": {
+            **_ADDRESS,
+            "description": "The address of its router, if it has one: one of the subnet, or a link-local one of IPv6.",
+        },
         "host": {**_ADDRESS, "description": "Only for a lab: the address of the lab's host on this network's bridge."},
         "pool": _list(
-            "First and last address of the range that nodes get theirs from.",
+            "First and last address of the range that new nodes get theirs from. Changing it moves no node.",
             {**_ADDRESS, "description": "An address."},
             minItems=2,
             maxItems=2,
         ),
         "floating": _list(
-            "First and last floating address, for a network that carries external traffic.",
+            "First and last floating address (IPv4), for a network that carries external traffic.",
             {**_ADDRESS, "description": "An address."},
             minItems=2,
             maxItems=2,
         ),
+        "isolated": {
+            "type": "boolean",
+            "default": False,
+            "description": "Whether the subnet is reachable at its own site only, so that isolated subnets of other "
+            "sites may use the same addresses. Without it, equal subnets of one network at several sites are one "
+            "layer-2 segment that is stretched over them.",
+        },
         "vlan": {**_VLAN, "description": "The VLAN id at this site, where it differs from the network's."},
         "routes": _list("Static routes of the nodes at this site, by this network.", _ROUTE),
     },
@@ -536,7 +549,7 @@ CLOUD: Schema = {
                 minProperties=1,
             ),
             "nodes": _map(
-                "The machines. Add a new one at the end: then no address of another node can change.",
+                "The machines. Their addresses are recorded in a file beside this one; see the page Addresses.",
                 "node",
                 HOST_NAME,
                 _object(
@@ -792,16 +805,48 @@ SERVICE: Schema = {
 }
 
 
-def address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """An IP address. Raises ValueError."""
-    return ipaddress.ip_address(text)
+#: What a ``format`` of the schemas accepts; the result's text is its one spelling. They raise ValueError.
+FORMATS: dict[str, Callable[[str], object]] = {"address": address, "network": network}
 
 
-def network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-    """A subnet with its prefix length and without host bits. Raises ValueError."""
-    if "/" not in text:
-        raise ValueError(f"{text} has no prefix length")
-    return ipaddress.ip_network(text)
+def _rewriter(schema: Schema) -> Callable[[Any], Any] | None:
+    """What gives the values of a schema their one spelling; None where nothing in it has a format."""
+    parse = FORMATS.get(schema.get("format", ""))
+    if parse is not None:
+
+        def spell(value: Any) -> Any:
+            try:
+                return str(parse(value)) if isinstance(value, str) else value
+            except ValueError:
+                return value  # a violation of the schema, which shows what was written
+
+        return spell
+    keys = {key: found for key, below in schema.get("properties", {}).items() if (found := _rewriter(below))}
+    others = schema.get("additionalProperties")
+    other = _rewriter(others) if isinstance(others, dict) else None
+    items = schema.get("items")
+    item = _rewriter(items) if isinstance(items, dict) else None
+    if not keys and other is None and item is None:
+        return None
+
+    def rewrite(value: Any) -> Any:
+        if isinstance(value, dict) and (keys or other):
+            return {key: change(below) if (change := keys.get(key, other)) else below for key, below in value.items()}
+        if isinstance(value, list) and item:
+            return [item(below) for below in value]
+        return value
+
+    return rewrite
+
+
+@cache
+def _cloud_rewriter() -> Callable[[Any], Any]:
+    return _rewriter(CLOUD) or (lambda data: data)
+
+
+def normalised(data: Any) -> Any:
+    """The data of a cloud.yml with every address and subnet in one spelling (RFC 5952): equal texts are equal."""
+    return _cloud_rewriter()(data)
 
 
 @cache
@@ -875,10 +920,9 @@ def _validator(title: str) -> Any:
     # Imported late: the schemas can be read, for the documentation, where jsonschema is not installed.
     jsonschema: Any = importlib.import_module("jsonschema")
     checker = jsonschema.FormatChecker(formats=())
-    checks: tuple[tuple[str, Callable[[str], object]], ...] = (("address", address), ("network", network))
-    for name, check in checks:
+    for name, check in FORMATS.items():
         checker.checks(name, raises=ValueError)(
-            lambda value, check=check: not isinstance(value, str) or bool(check(value))
+            lambda value, check=check: not isinstance(value, str) or bool(str(check(value)))
         )
     # To JSON schema 1500.0 is an integer; written into a configuration file it is none.
     types = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
@@ -969,6 +1013,7 @@ def _violation(error: Any, document: Document) -> Iterator[tuple[Path_, Problem]
     elif kind in ("pattern", "format"):
         message = f"{_show(value)} is not possible here"
         if kind == "format":
+            message += f": {error.cause}"
             remedy = f"must be {remedy}"
     elif kind == "const":
         message, remedy = f"must be {limit}", "write exactly that"

@@ -62,7 +62,7 @@ def networkd(nic: Nic) -> str:
         "[Network]",
         "DHCP=no",
         "IPv6AcceptRA=no",
-        "LinkLocalAddressing=no",
+        f"LinkLocalAddressing={'ipv6' if nic.gateway.startswith('fe80:') else 'no'}",
         "LLDP=no",
         "EmitLLDP=no",
         "ConfigureWithoutCarrier=yes",

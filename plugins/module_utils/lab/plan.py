@@ -38,6 +38,7 @@ class Bridge:
     cidr: str
     address: str  # of the host on the bridge, with prefix length; empty: none
     mtu: int
+    isolated: bool = False  # may overlap others that are, unless this computer has an address in both
 
     @property
     def six(self) -> bool:
@@ -102,15 +103,28 @@ def alias_prefix(cloud: str) -> str:
 
 
 def _interface(address: str, cidr: str, what: str) -> str:
-    """``address`` with the prefix length of ``cidr``. Raises LabError when it lies outside."""
+    """``address`` with the prefix length of ``cidr``, or its own if it is link-local (a router's). Raises LabError."""
     net = ipaddress.ip_network(cidr)
-    if ipaddress.ip_address(address) not in net:
+    value = ipaddress.ip_address(address)
+    if value.version == net.version == 6 and value.is_link_local:
+        return f"{address}/64"
+    if value not in net:
         raise LabError(f"{what}: {address} is not in {cidr}")
     return f"{ipaddress.ip_address(address)}/{net.prefixlen}"  # as the kernel writes it
 
 
+def segments(definition: Mapping[str, Any]) -> dict[str, str]:
+    """Site -> the site whose bridge it uses: the first one with the same subnet, unless that is isolated."""
+    first: dict[str, str] = {}
+    found = {}
+    for site, subnet in sorted((definition.get("subnets") or {}).items()):
+        cidr = str(subnet["cidr"])
+        found[site] = site if subnet.get("isolated") else first.setdefault(cidr, site)
+    return found
+
+
 def bridges(cloud: Mapping[str, Any]) -> list[Bridge]:
-    """The bridges of a cloud, one for each subnet (site) of each network.
+    """The bridges of a cloud, one for each subnet (site) of each network; a stretched subnet has one for all its sites.
 
     The host's own address is the subnet's ``host``, else its ``gateway`` (external networks: the host plays the
     provider's router). ``cloud`` is ``ozone_cloud`` as the inventory plugin makes it.
@@ -119,9 +133,11 @@ def bridges(cloud: Mapping[str, Any]) -> list[Bridge]:
     found = []
     for network, definition in sorted(cloud["networks"].items()):
         mtu = int(definition.get("mtu") or 1500)
-        for site, subnet in sorted((definition.get("subnets") or {}).items()):
-            cidr = str(subnet["cidr"])
-            address = subnet.get("host") or subnet.get("gateway") or ""
+        subnets, same = definition.get("subnets") or {}, segments(definition)
+        for site in sorted(set(same.values())):
+            parts = [subnets[other] for other in sorted(same) if same[other] == site]
+            cidr = str(subnets[site]["cidr"])
+            address = next((part[key] for key in ("host", "gateway") for part in parts if part.get(key)), "")
             found.append(
                 Bridge(
                     device=bridge_device(name, network, site),
@@ -131,6 +147,7 @@ def bridges(cloud: Mapping[str, Any]) -> list[Bridge]:
                     cidr=cidr,
                     address=_interface(address, cidr, f"networks.{network}.subnets.{site}") if address else "",
                     mtu=mtu,
+                    isolated=bool(subnets[site].get("isolated")),
                 )
             )
     management = cloud["traffic"]["management"]
@@ -176,7 +193,7 @@ def plan_node(cloud: Mapping[str, Any], node: Mapping[str, Any]) -> Node:
                 name=nic,
                 device=nic_device(cloud_name, name, network),
                 alias=f"{alias_prefix(cloud_name)}nic:{name}:{network}",
-                bridge=bridge_device(cloud_name, network, site),
+                bridge=bridge_device(cloud_name, network, segments(cloud["networks"][network]).get(site, site)),
                 mac=mac_address(cloud_name, name, network),
                 mtu=int(cloud["networks"][network].get("mtu") or 1500),
                 address=_interface(address, str(subnet["cidr"]), what) if address else "",
@@ -265,7 +282,8 @@ def overlaps(wanted: Iterable[Bridge], claims: Iterable[Claim], cloud: str) -> l
     for index, one in enumerate(wanted):
         for two in wanted[index + 1 :]:
             a, b = ipaddress.ip_network(one.cidr), ipaddress.ip_network(two.cidr)
-            if a.version == b.version and a.overlaps(b):
+            apart = one.isolated and two.isolated and not (one.address and two.address)
+            if a.version == b.version and a.overlaps(b) and not apart:
                 errors.append(
                     f"networks.{one.network}.subnets.{one.site} ({one.cidr}) and "
                     f"networks.{two.network}.subnets.{two.site} ({two.cidr}) overlap"

@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Iterable
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.ozone.openstack.plugins.module_utils.cloud.addresses import allocate, choices, moved
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.addresses import allocate as allocate_each
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.addresses import choices
 
 NAMES = st.lists(
     st.one_of(
@@ -22,6 +24,13 @@ NAMES = st.lists(
 )
 POOL = st.tuples(st.integers(1, 2**32), st.integers(1, 120)).map(lambda pool: (pool[0], pool[0] + pool[1] - 1))
 TAKEN = st.sets(st.integers(0, 140), max_size=30)
+
+
+def allocate(names: Iterable[str], first: int, last: int, taken: Collection[int]) -> tuple[dict[str, int], list[str]]:
+    """All names out of one pool."""
+    return allocate_each(dict.fromkeys(names, (first, last)), taken)
+
+
 FEW = settings(max_examples=50, deadline=None)
 
 
@@ -117,7 +126,17 @@ def test_a_thousand_nodes_fast() -> None:
     assert time.perf_counter() - start < 1
 
 
-def test_moved() -> None:
-    before = {"a": {"n": "1", "m": "2"}, "b": {"n": "3"}, "c": {"n": "4"}}
-    after = {"a": {"n": "1", "m": "5"}, "c": {"n": "4"}, "d": {"n": "3"}}
-    assert moved(before, after) == {"a": {"m": ("2", "5")}}
+@given(NAMES, st.lists(POOL, min_size=1, max_size=3), TAKEN, st.data())
+@FEW
+def test_pools_that_overlap_share_their_addresses(
+    names: list[str], pools: list[tuple[int, int]], taken: set[int], data: st.DataObject
+) -> None:
+    """A segment that is stretched over sites: each node out of the pool of its site, no address twice."""
+    chosen = {name: data.draw(st.sampled_from(pools)) for name in names}
+    given_, without = allocate_each(chosen, taken)
+    assert len(set(given_.values())) == len(given_)
+    assert not taken & set(given_.values())
+    assert all(chosen[name][0] <= address <= chosen[name][1] for name, address in given_.items())
+    for name in without:
+        first, last = chosen[name]
+        assert set(range(first, last + 1)) <= taken | set(given_.values())

@@ -138,7 +138,9 @@ def test_a_node_that_is_not_provisioned_is_a_machine_and_no_host(lab: Any, cloud
     cloud["nodes"]["spare"]["bmc"] = {**cloud["nodes"]["spare"]["bmc"], "system": "/redfish/v1/Systems/3"}
     built = build(lab, cloud)
     assert list(built.hosts) == ["control1", "compute1"]
-    assert "spare" not in str(built.groups) + str(built.variables["ozone_cloud"])
+    known = built.variables["ozone_cloud"]
+    assert "spare" in str(known.pop("address_record")), "its addresses stay reserved"
+    assert "spare" not in str(built.groups) + str(known)
     assert [(one["name"], one["provisioned"]) for one in built.variables["ozone_machines"]] == [
         ("compute1", True),
         ("spare", False),

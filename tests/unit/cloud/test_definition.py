@@ -130,15 +130,15 @@ REFUSED: dict[str, tuple[Callable[[Data], None], list[str]]] = {
     "domain": (set_in("domain", "a..b"), ["domain: 'a..b' is not possible here"]),
     "address": (
         set_in(*CONTROL, "gateway", "198.18.0.256"),
-        ["gateway: '198.18.0.256' is not possible here (must be an IP address"],
+        ["gateway: '198.18.0.256' is not possible here: not an IPv4 or IPv6 address (must be an IP address"],
     ),
     "host bits": (
         set_in(*CONTROL, "cidr", "198.18.0.5/24"),
-        ["cidr: '198.18.0.5/24' is not possible here (must be a subnet"],
+        ["cidr: '198.18.0.5/24' is not possible here: it has host bits: the subnet is 198.18.0.0/24 (must be a"],
     ),
     "no prefix": (
         set_in(*CONTROL, "cidr", "198.18.0.0"),
-        ["cidr: '198.18.0.0' is not possible here (must be a subnet"],
+        ["cidr: '198.18.0.0' is not possible here: the prefix length is missing (must be a subnet"],
     ),
     "one end": (set_in(*CONTROL, "pool", ["198.18.0.10"]), ["pool: needs at least 2 entries (First and last"]),
     "three ends": (set_in(*CONTROL, "pool", ["198.18.0.10"] * 3), ["pool: takes at most 2 entries"]),
@@ -266,11 +266,11 @@ REFUSED: dict[str, tuple[Callable[[Data], None], list[str]]] = {
     ),
     "the gateway": (
         set_in("nodes", "compute1", "addresses", {"control": "198.18.0.1"}),
-        ["198.18.0.1 is the gateway of the subnet"],
+        ["198.18.0.1 belongs to the gateway already"],
     ),
     "the host": (
         set_in("nodes", "compute1", "addresses", {"control": "198.18.0.2"}),
-        ["198.18.0.2 is the host of the subnet"],
+        ["198.18.0.2 belongs to the lab's host already"],
     ),
     "a floating address": (
         set_in("nodes", "control1", "addresses", {"external": "198.51.100.50"}),
@@ -353,8 +353,14 @@ REFUSED: dict[str, tuple[Callable[[Data], None], list[str]]] = {
         set_in("vips", {"contro": "198.18.1.5"}),
         ["vips.contro: unknown network contro (did you mean control?)"],
     ),
-    "vip is the gateway": (set_in("vips", {"control": "198.18.0.1"}), ["vips.control: 198.18.0.1 is the gateway"]),
-    "vip is the host": (set_in("vips", {"control": "198.18.0.2"}), ["vips.control: 198.18.0.2 is the host"]),
+    "vip is the gateway": (
+        set_in("vips", {"control": "198.18.0.1"}),
+        ["vips.control: 198.18.0.1 belongs to the gateway already"],
+    ),
+    "vip is the host": (
+        set_in("vips", {"control": "198.18.0.2"}),
+        ["vips.control: 198.18.0.2 belongs to the lab's host already"],
+    ),
     "vip is broadcast": (
         set_in("vips", {"control": "198.18.0.255"}),
         ["vips.control: 198.18.0.255 is the broadcast address"],

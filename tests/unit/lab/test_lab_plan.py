@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.ozone.openstack.plugins.module_utils.lab import plan
+from ansible_collections.ozone.openstack.plugins.module_utils.lab import files, plan
 
 
 def test_bridges_have_short_names_and_the_hosts_address(cloud: dict[str, Any]) -> None:
@@ -138,3 +138,39 @@ def test_networks_must_not_overlap_each_other(cloud: dict[str, Any]) -> None:
     (error,) = plan.overlaps(plan.bridges(cloud), [], "demo")
     assert "networks.control.subnets.main" in error
     assert "networks.tunnel.subnets.main" in error
+
+
+def two_sites(cloud: dict[str, Any], **more: Any) -> dict[str, Any]:
+    cloud["networks"]["storage"] = {
+        "subnets": {site: {"cidr": "198.18.7.0/24", **more} for site in ("main", "edge")},
+    }
+    return cloud
+
+
+def test_a_stretched_subnet_is_one_bridge(cloud: dict[str, Any], node: dict[str, Any]) -> None:
+    two_sites(cloud)["networks"]["storage"]["subnets"]["main"]["host"] = "198.18.7.1"
+    made = [bridge for bridge in plan.bridges(cloud) if bridge.network == "storage"]
+    assert [(bridge.site, bridge.address) for bridge in made] == [("edge", "198.18.7.1/24")]
+    assert plan.overlaps(plan.bridges(cloud), [], "demo") == []
+    node["interfaces"] = {"control": "eth0", "storage": "eth1"}
+    node["addresses"] = {"control": "198.18.0.10", "storage": "198.18.7.10"}
+    assert plan.plan_node(cloud, node).nics[1].bridge == made[0].device
+
+
+def test_isolated_subnets_are_two_bridges(cloud: dict[str, Any], node: dict[str, Any]) -> None:
+    two_sites(cloud, isolated=True)
+    made = {bridge.site: bridge for bridge in plan.bridges(cloud) if bridge.network == "storage"}
+    assert len({bridge.device for bridge in made.values()}) == 2
+    assert plan.overlaps(plan.bridges(cloud), [], "demo") == []
+    two_sites(cloud, isolated=True, host="198.18.7.1")
+    assert len(plan.overlaps(plan.bridges(cloud), [], "demo")) == 1, "this computer cannot have an address in both"
+
+
+def test_a_router_with_a_link_local_address(cloud: dict[str, Any], node: dict[str, Any]) -> None:
+    cloud["networks"]["six"] = {"subnets": {"main": {"cidr": "fd00:7::/64", "gateway": "fe80::1"}}}
+    assert next(bridge.address for bridge in plan.bridges(cloud) if bridge.network == "six") == "fe80::1/64"
+    node["interfaces"] = {"control": "eth0", "six": "eth1"}
+    node["addresses"] = {"control": "198.18.0.10", "six": "fd00:7::10"}
+    nic = plan.plan_node(cloud, node).nics[1]
+    assert nic.gateway == "fe80::1"
+    assert "LinkLocalAddressing=ipv6\n" in files.networkd(nic)
