@@ -95,6 +95,10 @@ class Cloud:
         report = json.loads(latest.read_text()) if latest.exists() and latest.resolve() != before else {}
         return Result(done.returncode, done.stdout, time.monotonic() - start, report)
 
+    def down(self) -> Result:
+        """Remove the lab."""
+        return self.run("lab_down", "-e", "ozone_confirm=true")
+
     def start(self, verb: str, *arguments: str) -> subprocess.Popen[str]:
         """Start a verb and go on, in a process group of its own."""
         return subprocess.Popen(
@@ -102,14 +106,18 @@ class Cloud:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
+    def variables(self, node: str) -> dict[str, Any]:
+        """The variables of a node in the inventory."""
+        done = subprocess.run(
+            ["ansible-inventory", "-i", str(self.file), "--host", node], cwd=ROOT, env=self.environment(), text=True,
+            check=True, capture_output=True, timeout=60,
+        )  # fmt: skip
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
     def ssh(self, node: str, command: str, check: bool = True, limit: int = 60) -> str:
         """Run a command on a node, as an operator with the lab's key would."""
-        addresses = json.loads(
-            subprocess.run(
-                ["ansible-inventory", "-i", str(self.file), "--host", node], cwd=ROOT, env=self.environment(),
-                text=True, check=True, capture_output=True, timeout=60,
-            ).stdout
-        )  # fmt: skip
+        addresses = self.variables(node)
         key = self.state / "ssh"
         done = subprocess.run(
             ["ssh", "-i", str(key / "id_ed25519"), "-o", f"UserKnownHostsFile={key / 'known_hosts'}", "-o",

@@ -32,6 +32,10 @@ OPTIONS = {
 #: The lists of those: several values in one line.
 LISTS = ("AddCapability", "DropCapability")
 
+#: What such a command says is for the one who started it, not for the journal (oslo.config takes the environment before
+#: the configuration file).
+SPEAK = ("--env", "OS_DEFAULT__USE_JOURNAL=false")
+
 #: Podman arguments of a service that a command run beside it must not have: they are the service's own.
 OWN = ("--name", "--replace", "--restart", "--health", "--detach", "-d", "--rm", "--network", "--net", "--cidfile")
 
@@ -99,7 +103,7 @@ def argv_of(service: str, manifest: Manifest, shot: OneShot, *, check: bool) -> 
     network = "none" if check or not shot.get("network", True) else "host"
     return [
         "podman", "run", "--rm", "--replace", "--name", name_of(service), "--pull", "never", "--log-driver", "none",
-        "--network", network, *podman_options(service, container, check=check), *environment,
+        "--network", network, *podman_options(service, container, check=check), *SPEAK, *environment,
         container["image"]["id"], *shot["argv"],
     ]  # fmt: skip
 

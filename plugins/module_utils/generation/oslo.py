@@ -166,3 +166,51 @@ def cache_section(caches: Iterable[str], backend: str = CACHE_BACKEND) -> dict[s
     """oslo.cache over every memcached of the cloud, by their addresses; one that is down is skipped."""
     servers = [memcached(address, MEMCACHED, backend) for address in sorted(caches)]
     return {"enabled": True, "backend": backend, "memcache_servers": servers}
+
+
+#: Defaults of oslo.log's ``default_log_levels`` (oslo_log/_options.py, all releases). The option replaces them, so that
+#: they are repeated where a level is added.
+LOG_LEVELS = {
+    "amqp": "WARN",
+    "amqplib": "WARN",
+    "boto": "WARN",
+    "qpid": "WARN",
+    "sqlalchemy": "WARN",
+    "suds": "INFO",
+    "oslo.messaging": "INFO",
+    "oslo_messaging": "INFO",
+    "iso8601": "WARN",
+    "requests.packages.urllib3.connectionpool": "WARN",
+    "urllib3.connectionpool": "WARN",
+    "websocket": "WARN",
+    "requests.packages.urllib3.util.retry": "WARN",
+    "urllib3.util.retry": "WARN",
+    "keystonemiddleware": "WARN",
+    "routes.middleware": "WARN",
+    "stevedore": "WARN",
+    "taskflow": "WARN",
+    "keystoneauth": "WARN",
+    "oslo.cache": "INFO",
+    "oslo_policy": "INFO",
+    "dogpile.core.dogpile": "INFO",
+}
+
+
+def log_section(levels: Mapping[str, str]) -> dict[str, Any]:
+    """``[DEFAULT]`` of a service that writes its log to the journal itself, with priority and request id as fields.
+
+    The journal has time and process already, and keeps the lines of a traceback together. ``levels``: of single
+    loggers, added to the defaults.
+    """
+    said = "%(instance)s%(message)s"
+    section: dict[str, Any] = {
+        "use_journal": True,
+        "logging_context_format_string": (
+            f"%(levelname)s %(name)s [%(global_request_id)s %(request_id)s %(user_identity)s] {said}"
+        ),
+        "logging_default_format_string": f"%(levelname)s %(name)s [-] {said}",
+        "logging_exception_prefix": "",
+    }
+    if levels:
+        section["default_log_levels"] = [f"{name}={level}" for name, level in {**LOG_LEVELS, **levels}.items()]
+    return section

@@ -9,6 +9,17 @@ from dataclasses import dataclass, field
 from ansible_collections.ozone.openstack.plugins.module_utils.endpoint import host_port
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.model import OBJECT
 
+#: The sockets of the journal. The directory, not a socket: systemd makes that anew.
+JOURNAL = "/run/systemd/journal"
+
+#: Which lines of uWSGI tell of a failure (PCRE): tracebacks of an application that could not be loaded, and uWSGI's own
+#: alarms. All others report that it starts, works and ends.
+PROBLEMS = (
+    r"^Traceback |^  |^\w+(\.\w+)+(: |$)|^\w*(Error|Exception)\b|^(During handling of|The above exception)"
+    r"|^unable to |^DAMN !|^OOPS !|GAME OVER|HARAKIRI|Segmentation Fault|^\*\*\* uWSGI listen queue|need-app requested"
+    r"|\[core/[a-z_]+\.c line [0-9]+\]"
+)
+
 #: The account inside every image; containers run as it unless they state why they cannot.
 IMAGE_USER = "42400"
 
@@ -86,6 +97,7 @@ def render_quadlet(spec: QuadletSpec) -> str:
         container += ["DropCapability=all", "NoNewPrivileges=true"]
         container += [f"AddCapability={capability}" for capability in spec.capabilities]
     container.append(f"Volume={OBJECT}:{spec.mount}:ro")
+    container.append(f"Volume={JOURNAL}:{JOURNAL}:ro")
     container += [f"Volume={escape(volume)}" for volume in spec.volumes]
     container += [f"Tmpfs={escape(path)}" for path in spec.tmpfs]
     container += [f"Environment={quote(f'{name}={value}')}" for name, value in sorted(spec.environment.items())]
@@ -106,11 +118,19 @@ def render_quadlet(spec: QuadletSpec) -> str:
     )
 
 
+def uwsgi_argv(file: str) -> list[str]:
+    """Command line of uWSGI. Podman takes standard error for errors; uWSGI writes nothing to standard output."""
+    return ["sh", "-c", f"exec pyuwsgi --ini {file} 2>&1"]
+
+
 def render_uwsgi(module: str, address: str, port: int, processes: int, threads: int) -> str:
     """uWSGI configuration of one API process group.
 
     ``Connection: close``: uWSGI's HTTP socket closes idle keep-alive connections without a word, which clients then
     report as resets. ``start-time`` is what Neutron's API derives its workers' start from.
+
+    Requests are logged by HAProxy, which knows the client. A client that went away is no failure. A line that tells of
+    one goes to the journal as daemon.err (27 in RFC 5424); podman gives the priority info to all others.
     """
     options = {
         "http-socket": host_port(address, port),
@@ -128,5 +148,13 @@ def render_uwsgi(module: str, address: str, port: int, processes: int, threads: 
         "buffer-size": 65535,
         "add-header": "Connection: close",
         "start-time": "%t",
+        "disable-logging": "true",
+        "ignore-sigpipe": "true",
+        "ignore-write-errors": "true",
+        "disable-write-exception": "true",
+        "log-master": "true",
+        "logger": f"problem rsyslog:{JOURNAL}/dev-log,uwsgi,27",
+        "rsyslog-packet-size": 8192,
+        "log-route": f"problem {PROBLEMS}",
     }
     return "[uwsgi]\n" + "".join(f"{key} = {value}\n" for key, value in options.items())

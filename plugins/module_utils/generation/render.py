@@ -41,6 +41,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.generation.quadlet
     QuadletSpec,
     render_quadlet,
     render_uwsgi,
+    uwsgi_argv,
 )
 from ansible_collections.ozone.openstack.plugins.module_utils.services import BUILDERS
 
@@ -67,7 +68,7 @@ DECLARATION: dict[str, Any] = {
 
 #: Stages of the steps of an upgrade: see docs/operator/add-a-service.md.
 STAGES = ("check", "before", "expand", "after")
-CONFIG_KEYS = {"databases", "messaging", "authtoken", "cache", "clients", "options", "without", "check"}
+CONFIG_KEYS = {"log", "databases", "messaging", "authtoken", "cache", "clients", "options", "without", "check"}
 CONTAINER_KEYS = {
     "wsgi", "processes", "threads", "front_end", "argv", "volumes", "environment", "user", "capabilities", "privileged",
     "reason", "podman_args", "tmpfs", "after", "stop_timeout", "image", "health",
@@ -186,6 +187,8 @@ class Renderer:
         overrides = context.overrides.get("config", {}).get(name, {})
         options = oslo.merge_sections(declared, overrides)
         result: oslo.Sections = {}
+        if "log" in spec:
+            result["DEFAULT"] = oslo.log_section(spec["log"] or {})
         for section, database in spec.get("databases", {}).items():
             password = oslo.database_password(self._secret("database"))
             address = context.database_address()
@@ -265,7 +268,7 @@ class Renderer:
             if name in content.get("containers", [name]):
                 text = self._content(f"{self.service}: files {path}", content)
                 files.append(self._file(path, text, content, "0640", "0", group))
-        if "wsgi" in spec:
+        if "wsgi" in spec and "uwsgi.ini" not in {file["path"] for file in files}:
             address, port = self._address_port(spec)
             text = render_uwsgi(
                 str(spec["wsgi"]), address, port, int(spec.get("processes", 1)), int(spec.get("threads", 4))
@@ -281,7 +284,7 @@ class Renderer:
         override = self.context.overrides.get("containers", {}).get(name, {})
         _refuse_unknown(f"{self.service}: overrides containers.{name}", override, OVERRIDE_CONTAINER_KEYS)
         image = self._image(name, override)
-        argv = ["pyuwsgi", "--ini", f"{self.config_dir}/uwsgi.ini"] if "wsgi" in spec else spec["argv"]
+        argv = uwsgi_argv(f"{self.config_dir}/uwsgi.ini") if "wsgi" in spec else spec["argv"]
         quadlet = render_quadlet(
             QuadletSpec(
                 name=name,

@@ -58,7 +58,10 @@ def _front_end(name: str, spec: Mapping[str, Any], context: Context) -> list[str
     else:
         lines += [
             "    option httplog",
-            f"    option httpchk GET {spec.get('check') or '/'}",
+            # The only log of requests: it has the address of the client and the id with which the service answers.
+            "    capture response header X-Openstack-Request-Id len 64",
+            # A proxy of web sockets serves files, and reports a check that does not read all of one.
+            f"    option httpchk {'HEAD' if spec.get('tunnel') else 'GET'} {spec.get('check') or '/'}",
             "    http-check expect rstatus ^(2|3|401)",
             "    http-request set-header X-Forwarded-Proto https",
             "    option forwardfor",

@@ -62,6 +62,27 @@ def test_a_container_gets_its_files_checks_and_health(make_context: Any) -> None
     assert manifest["health"][1]["url"] == "http://198.18.9.11:15000/healthcheck"
 
 
+def test_the_file_of_uwsgi_can_be_overridden(make_context: Any) -> None:
+    rendered = render(META, DECLARATION, make_context(overrides={"files": {"uwsgi.ini": {"content": "[uwsgi]\n"}}}))
+    files = [file for file in rendered[0]["containers"]["keystone_api"]["files"] if file["path"] == "uwsgi.ini"]
+    assert [rendered[1][file["sha256"]] for file in files] == ["[uwsgi]\n"]
+
+
+def test_only_the_main_file_says_where_the_log_goes(make_context: Any) -> None:
+    declaration = {
+        **DECLARATION,
+        "config": {"keystone.conf": {"log": {"x.y": "WARN"}, "options": {"DEFAULT": {"a": 1}}}},
+    }
+    rendered = render(META, declaration, make_context())
+    text = _text(rendered, "keystone_api", "keystone.conf")
+    assert "\nuse_journal = true\n" in text
+    assert "\na = 1\n" in text
+    assert "dogpile.core.dogpile=INFO,x.y=WARN" in text
+    assert "use_journal" not in _text(render(META, DECLARATION, make_context()), "keystone_api", "keystone.conf")
+    off = make_context(overrides={"config": {"keystone.conf": {"DEFAULT": {"use_journal": False}}}})
+    assert "\nuse_journal = false\n" in _text(render(META, declaration, off), "keystone_api", "keystone.conf")
+
+
 def test_no_secret_is_in_a_manifest(make_context: Any) -> None:
     manifest, _ = render(META, DECLARATION, make_context(services={"keystone": ["main", "worker"]}))
     assert "secret-of" not in str(manifest)

@@ -48,6 +48,20 @@ def test_haproxy_ends_tls_on_both_virtual_addresses(make_context: Any) -> None:
     assert "listen mariadb" not in text
 
 
+def test_haproxy_logs_each_request_with_the_id_of_the_answer(make_context: Any) -> None:
+    blocks = BUILDERS["haproxy_config"](make_context(members=3)).split("\nlisten ")[1:]
+    for block in blocks:
+        http = "mode http" in block
+        assert ("    option httplog\n    capture response header X-Openstack-Request-Id len 64\n" in block) == http
+
+
+def test_haproxy_reads_no_body_of_what_serves_files(make_context: Any) -> None:
+    context = make_context()
+    context.cloud["front_ends"]["keystone_api"]["tunnel"] = True
+    assert "option httpchk HEAD /healthcheck" in BUILDERS["haproxy_config"](context)
+    assert "option httpchk GET /healthcheck" in BUILDERS["haproxy_config"](make_context())
+
+
 def test_haproxy_sends_writes_to_one_database_member(make_context: Any) -> None:
     text = BUILDERS["haproxy_config"](make_context(members=3))
     block = text[text.index("listen mariadb") :]
