@@ -14,7 +14,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.cloud import defin
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import CloudError
 from ansible_collections.ozone.openstack.plugins.module_utils.secrets import SecretsError
 from ansible_collections.ozone.openstack.plugins.plugin_utils.local_action import LocalAction
-from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source import state_dir_of
+from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source import cloud_of, state_dir_of
 from ansible_collections.ozone.openstack.plugins.plugin_utils.service import plain
 
 #: Variables that AWX and Ansible Automation Platform give every job, whose checkout is a copy that is thrown away.
@@ -50,7 +50,7 @@ class ActionModule(LocalAction):
 
     def work(self, options: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """Write what is new, if anything is."""
-        cloud = plain(variables["ozone_cloud"])
+        cloud = plain(cloud_of(self._templar, variables))
         known = cloud["address_record"]
         planned = options["state"] == "planned" or bool(self._task.check_mode)
         result = {"changed": False, "path": known["file"], "lines": lines(known, not planned)}
@@ -63,7 +63,7 @@ class ActionModule(LocalAction):
             writable = not any(name in variables for name in JOB_VARIABLES)
         if not writable:
             raise self.refused(cloud, "what is written in this job is lost with its copy of the checkout")
-        guard = state_dir_of(variables) / ".addresses.guard"
+        guard = state_dir_of(self._templar, variables) / ".addresses.guard"
         private_directory(guard.parent)
         with exclusive(guard):
             try:

@@ -33,9 +33,9 @@ class ActionModule(LocalAction):
         found = untouched(*(plain(options[key]) for key in ("machines", "names", "nodes")))
         with ThreadPoolExecutor(PARALLEL) as pool:
             answers = list(pool.map(lambda one: greets(one[1], port=options["port"]), found))
+        there = [one for one, answer in zip(found, answers, strict=True) if answer]
         lines = [
             f"{name}: a system answers over SSH at {address}, and {said}: it may be a node that runs"
-            for (name, address, said), answer in zip(found, answers, strict=True)
-            if answer
+            for name, address, said in there
         ]
-        return {"changed": False, "strangers": lines}
+        return {"changed": False, "strangers": lines, "names": [name for name, _, _ in there]}

@@ -42,4 +42,9 @@ strangers:
   returned: success
   type: list
   elements: str
+names:
+  description: Their names.
+  returned: success
+  type: list
+  elements: str
 """

@@ -6,8 +6,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socketserver
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ class Verbs:
             self.data["nodes"][name]["root_device"] = {"serial": f"disk-of-{name}"}  # what inspection finds
         del self.data["nodes"]["bm3"]["preserve"]
         self.faults: dict[str, Any] = {}
+        self.addresses: dict[str, str] = {}
         state = self.state / "baremetal"
         state.mkdir(parents=True)
         SecretsFile(state / "secrets.yml", Vault([], state / "vault-password")).give({"bmc_password": PASSWORD})
@@ -47,6 +50,7 @@ class Verbs:
         for machine in known:
             machine["node"] |= {"driver": DRIVER, "interfaces": {}}
             machine["node"]["driver_info"]["faults"] = self.faults.get(machine["name"])
+            machine["address"] = self.addresses.get(machine["name"], machine["address"])
         more = {
             "ozone_machines": known, "ozone_machine_images": {"debian-13": IMAGE}, "ozone_wait": 2, **variables,
         }  # fmt: skip
@@ -102,3 +106,29 @@ def test_a_story_of_three_machines(verbs: Verbs, ironic: Ironic) -> None:
     code, said = verbs("unprovision", ozone_nodes="bm3", ozone_confirm=True, ozone_dead=True, ozone_forget=True)
     assert code == 0, said
     assert set(states(ironic)) == {"bm1", "bm2"}
+
+
+class Greeting(socketserver.BaseRequestHandler):
+    """The first word of an SSH server."""
+
+    def handle(self) -> None:
+        self.request.sendall(b"SSH-2.0-test\r\n")
+
+
+def test_what_runs_already_is_refused_or_adopted_and_nothing_else(verbs: Verbs, ironic: Ironic) -> None:
+    """Ironic knows none of three machines, and one of them runs."""
+    verbs.addresses["bm1"] = "127.0.0.1"
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Greeting) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_address[1]
+        for verb in ("provision", "inspect"):
+            code, said = verbs(verb, ansible_port=port)
+            assert code == 2, said
+            assert "bm1: a system answers over SSH at 127.0.0.1" in " ".join(said.split())
+            assert states(ironic) == {}, "nothing was begun with any of them"
+        code, said = verbs("provision", ansible_port=port, ozone_adopt=True)
+        assert code == 4, said  # nobody lets us log in here
+        assert states(ironic) == {"bm1": "active"}, "what does not answer has no system"
+        assert verbs("inspect", ansible_port=port)[0] == 0
+        server.shutdown()
+    assert states(ironic) == {"bm1": "active", "bm2": "manageable", "bm3": "manageable"}
