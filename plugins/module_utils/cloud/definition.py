@@ -1207,7 +1207,7 @@ class _Checks:
                 self.add(
                     path,
                     f"{label} runs {on} and may run on {limits.max} at most",
-                    "take it out of the profile of some nodes",
+                    f"give the other nodes a profile without {_entry(service.name, component)}",
                 )
             elif limits.quorum and count and count % 2 == 0 and not unsure:
                 message = f"{label} runs {on} and needs an odd number, as the majority decides"

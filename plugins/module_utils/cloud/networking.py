@@ -36,7 +36,8 @@ Template = Sequence[Mapping[str, Any]]
 NICS = ("interface", "sriov_pf", "ib_interface")
 BRIDGES = ("ovs_bridge", "ovs_user_bridge")
 #: Ways to name a NIC that only the node can tell the kernel's name of: by number, MAC, PCI address or driver.
-_ALIAS = re.compile(r"^(nic[0-9]+|[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2})+|pci:.*|driver:.*)$")
+_ALIAS = re.compile(r"^(nic[0-9]+|[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5,}|pci:.*|driver:.*)$")
+_MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}\Z")
 _PART = re.compile(r"\[([0-9]+)\]|([A-Za-z_][A-Za-z0-9_-]*)")
 
 
@@ -194,19 +195,20 @@ def check_template(document: Document, name: str, template: Template, networks: 
 
 
 def check_shared(document: Document, name: str, template: Template, nodes: Sequence[str]) -> list[Problem]:
-    """Addresses that a template writes out although several nodes have it. An anycast address (/32, /128) may be."""
+    """What a template writes out although one node alone can have it, and several have the template.
+
+    These are addresses, but for an anycast address (/32, of IPv6 /128), and MAC addresses of NICs.
+    """
     problems: list[Problem] = []
+    users = f"{len(nodes)} nodes: {', '.join(nodes[:3])}" + (", ..." if len(nodes) > 3 else "")
     for path, item in objects(template, ("network_configs", name)) if len(nodes) > 1 else ():
         for index, text in _written(item):
-            if not text.endswith(("/32", "/128")):
-                message = f"{text} is written for {len(nodes)} nodes: {', '.join(nodes[:3])}"
-                problems.append(
-                    document.problem(
-                        (*path, "addresses", index),
-                        message + (", ..." if len(nodes) > 3 else ""),
-                        "say `network: <network>`, or give each node a template of its own",
-                    )
-                )
+            if not text.endswith("/128" if ":" in text else "/32"):
+                remedy = "say `network: <network>`, or give each node a template of its own"
+                problems.append(document.problem((*path, "addresses", index), f"{text} is written for {users}", remedy))
+        if item.get("type") in NICS and _MAC.match(str(item.get("name"))):
+            remedy = "name the NIC here, and say its MAC address in `nics` of each node"
+            problems.append(document.problem((*path, "name"), f"{item['name']} is written for {users}", remedy))
     return problems
 
 

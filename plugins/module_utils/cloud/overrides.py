@@ -21,6 +21,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document imp
     did_you_mean,
 )
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.oslo import merge_sections
+from ansible_collections.ozone.openstack.plugins.module_utils.services import VARIABLE_CHECKS
 
 
 def merge(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
@@ -215,10 +216,21 @@ def check_variables(document: Document, path: Path_, service: Service, values: M
                     (*path, name), str(error).rstrip("."), f"see the variable in the README of the role {service.name}"
                 )
             )
-        if not result.error_messages:
-            for tail, message, remedy in _other_type(options[name], value):
-                problems.append(document.problem((*path, name, *tail), message, remedy))
+        if result.error_messages:
+            continue
+        other = list(_other_type(options[name], value))
+        for tail, message, remedy in other or _judged(name, value):
+            problems.append(document.problem((*path, name, *tail), message, remedy))
     return problems
+
+
+def _judged(name: str, value: Any) -> Iterator[tuple[Path_, str, str]]:
+    """What the service that a variable is for would refuse of it, when it is rendered."""
+    try:
+        VARIABLE_CHECKS.get(name, id)(value)
+    except ValueError as error:
+        for line in str(error).splitlines():
+            yield (), line.removeprefix(f"{name}: "), "see the variable in the README of its role"
 
 
 #: Types of argument specs that a text can be converted to: the Python types of their values, and what to write.
@@ -228,6 +240,7 @@ _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "float": ((int, float), "write a number, without quotes"),
     "list": ((list,), "write a list: [...]"),
     "dict": ((dict,), "write a mapping: {...}"),
+    "str": ((str, int, float), "put it in quotes"),  # "heartbeat: 10" without quotes is a mapping
 }
 
 
@@ -236,7 +249,7 @@ def _other_type(spec: Mapping[str, Any], value: Any, path: Path_ = ()) -> Iterat
     kind = str(spec.get("type", "str"))
     if kind in _TYPES:
         types, remedy = _TYPES[kind]
-        if not isinstance(value, types) or (isinstance(value, bool) and kind != "bool"):
+        if not isinstance(value, types) or (isinstance(value, bool) and kind not in ("bool", "str")):
             yield path, f"must be of type {kind}, not {value!r}", remedy
             return
     inner = spec.get("options") or {}

@@ -619,11 +619,16 @@ CLOUD: Schema = {
             "authorized_keys": _list(
                 "Public keys of SSH that may log in as root on machines that Ozone provisions, beside the one in the "
                 "state directory.",
-                _text("A key.", pattern=r"^(ssh|ecdsa|sk)-[^\n]+\Z", rule="the line of a .pub file"),
+                _text(
+                    "A key.",
+                    pattern=r"^(sk-)?(ssh|ecdsa)-[a-z0-9@.-]+ AAAA[A-Za-z0-9+/]{40,}={0,3}( .*)?\Z",
+                    rule="the line of a .pub file, whole: `ssh-ed25519 AAAA... name`",
+                ),
                 minItems=1,
             ),
             "vips": _map(
-                "Virtual addresses of the load balancer, by network. Needed only with several load balancers.",
+                "Virtual addresses of the load balancer, by network, where something else than Ozone moves them. "
+                "Without: the addresses of the node with haproxy.",
                 "network",
                 WORD,
                 {**_ADDRESS, "description": "An address outside the pool."},
@@ -869,8 +874,15 @@ def at(title: str, path: Path_) -> Schema:
 
 
 def types_at(title: str, path: Path_) -> frozenset[str]:
-    """The types that the value at a path may have; empty where any may be."""
-    wanted = at(title, path).get("type", ())
+    """The types that the value at a path may have; empty where any may be.
+
+    What a schema describes no further (items of a value of an option) has the types of what it is in.
+    """
+    found = at(title, path)
+    while not found and path:
+        path = path[:-1]
+        found = at(title, path)
+    wanted = found.get("type", ())
     return frozenset({wanted} if isinstance(wanted, str) else wanted)
 
 

@@ -8,6 +8,7 @@ options that are variables of the role.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from ansible_collections.ozone.openstack.plugins.module_utils.services import (
     haproxy,
@@ -43,4 +44,12 @@ BUILDERS: dict[str, Callable[..., str]] = {
     "rabbitmq_environment": rabbitmq.environment,
     "rabbitmq_names": rabbitmq.names,
     "rabbitmq_port_mapper": rabbitmq.port_mapper,
+}
+
+#: Variables of roles that can be judged by themselves: each check raises a ValueError that begins with the variable.
+VARIABLE_CHECKS: dict[str, Callable[[Any], object]] = {
+    "ironic_virtual_media_clients": ironic.media_clients,
+    "mariadb_options": mariadb.option_lines,
+    "node_accounts": node.account_files,
+    "node_sysctl": node.parameter_lines,
 }

@@ -80,7 +80,7 @@ def config(context: Context) -> str:
 def _value(name: str, value: Any) -> str:
     """A value in an option file: in quotes where MariaDB would read a comment, an escape or outer blanks."""
     if isinstance(value, list):
-        value = ",".join(_value(name, item) for item in value)
+        value = ",".join(item if isinstance(item, str) else _value(name, item) for item in value)
     truth = option_text.boolean(value)
     if truth is not None:
         words = ("YES", "NO") if name.replace("-", "_") in _YES_NO else ("ON", "OFF")
@@ -91,14 +91,19 @@ def _value(name: str, value: Any) -> str:
     return '"' + "".join(_ESCAPES.get(character, character) for character in text) + '"'
 
 
-def operator_options(context: Context, values: Mapping[str, Any] | None = None) -> str:
-    """``mariadb_options``. Booleans are ON and OFF: many options take no other word (event_scheduler).
+def option_lines(values: Mapping[str, Any]) -> list[str]:
+    """``mariadb_options`` in an option file. Booleans are ON and OFF: many options take nothing else (event_scheduler).
 
     :raises DeclarationError: a name that is none of an option, or a value that no option has.
     """
-    lines = ["# Made by Ozone from mariadb_options.", "[mariadbd]"]
+    lines = []
     for name, value in option_text.given("mariadb_options", values):
         if not _OPTION.fullmatch(name):
             raise DeclarationError(f"mariadb_options: {name!r} is no name of an option: letters, digits, _ and - only")
         lines.append(f"{name} = {_value(name, value)}")
-    return "\n".join(lines) + "\n"
+    return lines
+
+
+def operator_options(context: Context, values: Mapping[str, Any] | None = None) -> str:
+    """The file with ``mariadb_options``."""
+    return "\n".join(["# Made by Ozone from mariadb_options.", "[mariadbd]", *option_lines(values or {})]) + "\n"

@@ -46,15 +46,15 @@ SYSCTL = {"net.ipv4.ip_nonlocal_bind": 1, "net.ipv6.ip_nonlocal_bind": 1}
 _PARAMETER = re.compile(r"[A-Za-z0-9_*-][A-Za-z0-9_.*/:@-]*")
 
 
-def kernel_parameters(context: Context, values: Mapping[str, Any] | None = None) -> str:
-    """sysctl.d(5): Ozone's own parameters, and ``node_sysctl``. The kernel writes booleans as 1 and 0.
+def parameter_lines(values: Mapping[str, Any]) -> list[str]:
+    """Kernel parameters in the words of sysctl.d(5). The kernel writes booleans as 1 and 0.
 
     A list is written with blanks between (``net.ipv4.tcp_rmem``); None leaves a parameter as it is.
 
     :raises DeclarationError: a name that is none of a parameter, or a value that no parameter has.
     """
-    lines = ["# Made by Ozone, with node_sysctl."]
-    for name, value in option_text.given("node_sysctl", {**SYSCTL, **(values or {})}):
+    lines = []
+    for name, value in option_text.given("node_sysctl", values):
         words = value if isinstance(value, list) else [value]
         truths = [option_text.boolean(word) for word in words]
         text = " ".join(str(word if truth is None else int(truth)) for word, truth in zip(words, truths, strict=True))
@@ -63,7 +63,12 @@ def kernel_parameters(context: Context, values: Mapping[str, Any] | None = None)
         if not text.strip() or not text.isprintable():
             raise DeclarationError(f"node_sysctl: {name}: needs a value on one line, or null")
         lines.append(f"{name} = {text}")
-    return "\n".join(lines) + "\n"
+    return lines
+
+
+def kernel_parameters(context: Context, values: Mapping[str, Any] | None = None) -> str:
+    """Ozone's own parameters, and ``node_sysctl``."""
+    return "\n".join(["# Made by Ozone, with node_sysctl.", *parameter_lines({**SYSCTL, **(values or {})})]) + "\n"
 
 
 def _account_problems(account: Mapping[str, Any], protected: str) -> list[str]:

@@ -369,6 +369,14 @@ REFUSED: dict[str, tuple[Callable[[Data], None], list[str]]] = {
             "compute3, ... (say `network: <network>`"
         ],
     ),
+    "one IPv6 address for many nodes": (
+        append({"type": "interface", "name": "nic3", "addresses": [{"ip_netmask": "fd00:7::7/32"}]}),
+        ["network_configs.bonded[2].addresses[0]: fd00:7::7/32 is written for 19 nodes: compute1"],
+    ),
+    "one NIC for many nodes": (
+        append({"type": "interface", "name": "02-00-00-00-00-77"}),
+        ["network_configs.bonded[2].name: 02-00-00-00-00-77 is written for 19 nodes: compute1"],
+    ),
     "DHCP": (
         append({"type": "interface", "name": "nic3", "use_dhcp": True}),
         ["network_configs.bonded[2].use_dhcp:"],

@@ -89,6 +89,9 @@ REFUSED = [
             ("web_flag", "bool", {"web_flag": 0}),
             ("web_names", "list", {"web_names": "a,b"}),
             ("web_map", "dict", {"web_map": "a=b"}),
+            ("web_names[0]", "str", {"web_names": [{"heartbeat": 10}]}),
+            ("web_names[1]", "str", {"web_names": ["a", None]}),
+            ("web_names[0]", "str", {"web_names": [["a"]]}),
             ("web_items[0].on", "bool", {"web_items": [{"on": "no"}]}),
         )
     ),

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud import schema
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import DeclarationError
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.model import container_digest, digest
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.oneshot import container_section, words
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.quadlet import quote
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.render import render
 
@@ -159,6 +160,32 @@ def test_all_that_the_schema_lets_an_operator_say_of_a_file_changes_it(make_cont
     override = {"files": {path: {**base, key: FILE_EXAMPLES[key]}}}
     changed, _ = render(META, DECLARATION, make_context(services=services, overrides=override))
     assert before != changed
+
+
+def test_arguments_of_containers_arrive_as_they_are_written(make_context: Any) -> None:
+    """systemd would expand % and $, and Quadlet makes several words of one with a blank."""
+    arguments = ["--label=a b", "--label=100%", "--env=X=$HOME", '--label="q"', "--pids-limit=5"]
+    container = {
+        "podman_args": arguments,
+        "volumes": ["/srv/a%20b:/srv:ro"],
+        "environment": {"A": "1.10", "GONE": "x", "B": "a b%$"},
+    }
+    overrides = {"containers": {"keystone_api": container}}
+    manifest, _ = render(META, DECLARATION, make_context(overrides=overrides))
+    quadlet = manifest["containers"]["keystone_api"]["quadlet"]
+    section = container_section(quadlet)
+    assert [word for key, value in section if key == "PodmanArgs" for word in words(value)] == arguments
+    assert ("Volume", "/srv/a%%20b:/srv:ro") in section
+    assert [word for key, value in section if key == "Environment" for word in words(value)][:2] == [
+        "A=1.10",
+        "B=a b%$",
+    ]
+
+
+def test_null_takes_an_environment_variable_away(make_context: Any) -> None:
+    overrides = {"containers": {"keystone_api": {"environment": {"OS_CACERT": None}}}}
+    manifest, _ = render(META, DECLARATION, make_context(overrides=overrides))
+    assert "OS_CACERT" not in manifest["containers"]["keystone_api"]["quadlet"]
 
 
 def test_an_override_replaces_a_file_of_ozone_whatever_made_it(make_context: Any) -> None:

@@ -227,7 +227,8 @@ MARIADB = [
     (True, "ON"), (False, "OFF"), ("ON", "ON"), ("off", "OFF"), ("yes", "ON"), ("True", "ON"), (7, "7"), (2.5, "2.5"),
     ("16M", "16M"), ("", '""'), ("a b", "a b"), (" a", '" a"'), ("SET NAMES utf8 # x", '"SET NAMES utf8 # x"'),
     ("C:\\\\x", '"C:\\\\\\\\x"'), ('say "x"', '"say \\"x\\""'), ("it's", '"it\'s"'), ("a\nb\tc", '"a\\nb\\tc"'),
-    (["STRICT_ALL_TABLES", "ANSI"], "STRICT_ALL_TABLES,ANSI"), ("50E3", "50E3"), ("0x10", "0x10"),
+    (["STRICT_ALL_TABLES", "ANSI"], "STRICT_ALL_TABLES,ANSI"),
+    (["a#b", 1], '"a#b,1"'), ("50E3", "50E3"), ("0x10", "0x10"),
 ]  # fmt: skip
 
 
