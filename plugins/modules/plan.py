@@ -9,10 +9,14 @@ short_description: Compare a node with what cloud.yml wants on it
 version_added: 1.0.0
 author: Ozone contributors
 description:
-  - Renders the generations of all services of the node on the deployment host, reads the active ones from the node in
-    one probe, and says which services differ and why. Nothing is changed.
+  - Compares the generations that are wanted on the node, as M(ozone.openstack.generation_digests) says, with the active
+    ones, which are read from the node in one probe, and says which services differ and why. Nothing is changed.
   - The node's operating system is checked as well.
 options:
+  desired:
+    description: The node's entry in C(nodes) of M(ozone.openstack.generation_digests).
+    type: dict
+    required: true
   only:
     description: Services to look at. Empty means all of the node, and those that it has but should no longer have.
     type: list
@@ -31,8 +35,14 @@ attributes:
 """
 
 EXAMPLES = r"""
+- name: Render what cloud.yml wants on the nodes
+  ozone.openstack.generation_digests:
+  run_once: true
+  register: ozone_desired
+
 - name: Compare the node with cloud.yml
   ozone.openstack.plan:
+    desired: "{{ ozone_desired.nodes[inventory_hostname] }}"
   register: ozone_plan
 """
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.generation.model i
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.option_data import OptionData, load_options
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.render import render
 from ansible_collections.ozone.openstack.plugins.module_utils.paths import cache_dir
+from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source import cloud_of
 
 ROLES = Path(__file__).resolve().parent.parent.parent / "roles"
 
@@ -51,26 +52,51 @@ def known_options(directory: Path, file: str) -> OptionData | None:
     return load_options(directory, file)
 
 
-class Services:
-    """Renders the services of one node. ``templar`` and ``loader`` are those of the running action."""
+def _missing(name: str) -> AnsibleError:
+    return AnsibleError(f"variable {name} is missing: the inventory is a cloud.yml, read by ozone.openstack.cloud")
 
-    def __init__(self, task_vars: Mapping[str, Any], templar: Any, loader: Any) -> None:
+
+class Shared:
+    """What a process needs once for all nodes that it renders."""
+
+    def __init__(self) -> None:
+        self._clouds: dict[int, tuple[Any, dict[str, Any]]] = {}
+        self.images: dict[str, dict[str, Any]] = {}
+        self.metas: dict[Path, dict[str, Any]] = {}
+        #: One for each service. Jinja keeps the code of a template with its environment (see ``compiled_once``).
+        self.templars: dict[str, Any] = {}
+
+    def cloud(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+        """Plain data of ``ozone_cloud``. A variable of the group ``all`` is the same object for all nodes."""
+        if id(raw) not in self._clouds:
+            self._clouds[id(raw)] = (raw, plain(raw))  # a reference, so that the id stays its own
+        return self._clouds[id(raw)][1]
+
+
+class Services:
+    """Renders the services of one node. ``templar`` and ``loader`` are those of the running action.
+
+    ``shared``: of all nodes that this process renders.
+    """
+
+    def __init__(self, task_vars: Mapping[str, Any], templar: Any, loader: Any, shared: Shared | None = None) -> None:
         self.task_vars = task_vars
         self.templar = templar
         self.loader = loader
+        self.shared = shared or Shared()
 
     def _variable(self, name: str) -> Any:
         if name not in self.task_vars:
-            raise AnsibleError(
-                f"variable {name} is missing: the inventory is a cloud.yml, read by ozone.openstack.cloud"
-            )
+            raise _missing(name)
         return plain(self.templar.template(self.task_vars[name]))
 
     @cached_property
     def cloud(self) -> dict[str, Any]:
         """The host variable ``ozone_cloud``."""
-        cloud: dict[str, Any] = self._variable("ozone_cloud")
-        return cloud
+        raw = cloud_of(self.templar, self.task_vars)
+        if not raw:
+            raise _missing("ozone_cloud")
+        return self.shared.cloud(raw)
 
     @cached_property
     def node(self) -> dict[str, Any]:
@@ -85,13 +111,26 @@ class Services:
         for service in overrides.values():
             for file in service.get("files", {}).values():
                 if file and "src" in file:
-                    file["content"] = (Path(self.cloud["directory"]) / file.pop("src")).read_text(encoding="utf-8")
+                    path = Path(self.cloud["directory"]) / file.pop("src")
+                    try:
+                        file["content"] = path.read_text(encoding="utf-8")
+                    except (OSError, UnicodeDecodeError) as error:
+                        raise AnsibleError(
+                            f"node {self.node['name']}: {path}, named by an override, cannot be read as text: {error}"
+                        ) from None
         return overrides
 
-    @cached_property
+    @property
     def images(self) -> dict[str, Any]:
         """The index of the images that were built for the cloud's release; empty when there is none."""
-        index = cache_dir(os.environ) / "images" / f"{self.cloud['release']}.json"
+        release = str(self.cloud["release"])
+        if release not in self.shared.images:
+            self.shared.images[release] = self._images(release)
+        return self.shared.images[release]
+
+    @staticmethod
+    def _images(release: str) -> dict[str, Any]:
+        index = cache_dir(os.environ) / "images" / f"{release}.json"
         if not index.exists():
             return {}
         images: dict[str, Any] = json.loads(index.read_text(encoding="utf-8"))
@@ -128,12 +167,20 @@ class Services:
     def _load(self, path: Path) -> dict[str, Any]:
         if not path.exists():
             return {}
-        return dict(self.loader.load_from_file(str(path), cache="all", trusted_as_template=True) or {})
+        # As it is: what is templated is copied then, and a copy of the whole file costs as much as to parse it.
+        return dict(self.loader.load_from_file(str(path), cache="all", unsafe=True, trusted_as_template=True) or {})
 
     def meta(self, service: str) -> dict[str, Any]:
         """The static part of the declaration: meta/service.yml."""
-        meta: dict[str, Any] = plain(self._load(self.role_path(service) / "meta" / "service.yml"))
-        return meta
+        path = self.role_path(service) / "meta" / "service.yml"
+        if path not in self.shared.metas:
+            self.shared.metas[path] = plain(self._load(path))
+        return self.shared.metas[path]
+
+    def names(self, only: Collection[str] = ()) -> list[str]:
+        """The services of this node, in start order. ``only``: those of them that are named; empty means all."""
+        own = self.node["services"]
+        return [name for name in self.cloud["services"] if name in own and (not only or name in only)]
 
     def context(self, service: str) -> Context:
         """What the declaration of ``service`` is rendered against."""
@@ -157,7 +204,8 @@ class Services:
             "ozone": context.variables(),
         }
         own = self._load(role / "vars" / "main.yml")
-        templar = self.templar.copy_with_new_env(available_variables={**variables, **own})
+        templar = self.shared.templars.setdefault(service, self.templar.copy_with_new_env(available_variables={}))
+        templar.available_variables = {**variables, **own}
         try:
             declaration = plain(templar.template(own[f"__{service}_service"]))
             return render(self.meta(service), declaration, context)

@@ -11,6 +11,19 @@ from ansible_collections.ozone.openstack.plugins.module_utils.generation.model i
 Verb = Literal["unchanged", "new", "change", "restart", "remove"]
 
 
+class Desired(TypedDict):
+    """What a comparison has to know of a generation that is wanted.
+
+    ``cluster`` is the digest of what concerns the service as a whole; ``after`` tells whether the service has steps for
+    the time when all its nodes run the release.
+    """
+
+    digest: str
+    cluster: str
+    release: str
+    after: bool
+
+
 class Item(TypedDict):
     """What one node needs for one service."""
 
@@ -66,24 +79,32 @@ def _verdict(wanted_digest: str, wanted_release: str, actual: Mapping[str, Any])
     return "unchanged", ""
 
 
-def decide(service: str, wanted: Manifest, actual: Mapping[str, Any] | None) -> Item:
+def desired(manifest: Manifest) -> Desired:
+    """What a comparison has to know of a rendered generation."""
+    return {
+        "digest": digest(manifest),
+        "cluster": manifest["cluster"],
+        "release": manifest["release"],
+        "after": any(step.get("stage") == "after" for step in manifest["upgrade"]),
+    }
+
+
+def decide(service: str, wanted: Desired, actual: Mapping[str, Any] | None) -> Item:
     """Compare a wanted generation with what ``generation_info`` says of the service (``None``: not there)."""
-    wanted_digest = digest(wanted)
     known = actual if actual and actual.get("digest") else None
     release = wanted["release"]
-    action, reason = _verdict(wanted_digest, release, known) if known else ("new", "not deployed on this node")
-    after = any(step.get("stage") == "after" for step in wanted["upgrade"])
+    action, reason = _verdict(wanted["digest"], release, known) if known else ("new", "not deployed on this node")
     due = bool(known and (known.get("upgrading") or _other_release(known, release)))
     return {
         "service": service,
         "action": action,
         "reason": reason,
-        "digest": wanted_digest,
+        "digest": wanted["digest"],
         "cluster": wanted["cluster"],
         "applied_cluster": str(known.get("cluster", "")) if known else "",
         "running": str(known.get("release", "")) if known else "",
         "release": release,
-        "after": after and due,
+        "after": wanted["after"] and due,
     }
 
 

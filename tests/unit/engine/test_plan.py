@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.model import digest
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.plan import (
     decide,
+    desired,
     postponed,
     removals,
     rollout,
@@ -37,7 +38,7 @@ SAME = {"digest": digest(WANTED), "cluster": "c1", "pending": False, "units": {"
     ],
 )
 def test_decide(actual: dict[str, Any] | None, action: str, reason: str) -> None:
-    item = decide("keystone", WANTED, actual)
+    item = decide("keystone", desired(WANTED), actual)
     assert (item["action"], reason in item["reason"]) == (action, True)
 
 
@@ -149,7 +150,7 @@ AFTER: Any = {**WANTED, "upgrade": [{"name": "contract", "stage": "after"}]}
     ],
 )
 def test_what_comes_after_an_upgrade_is_due_until_it_is_done(wanted: Any, actual: Any, due: bool) -> None:
-    assert decide("keystone", wanted, actual)["after"] is due
+    assert decide("keystone", desired(wanted), actual)["after"] is due
 
 
 def _upgrade(action: str = "change", running: str = "2025.1", after: bool = True, **more: Any) -> list[Any]:
