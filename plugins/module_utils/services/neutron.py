@@ -29,6 +29,6 @@ def underlay(cloud: Mapping[str, Any], flat: Iterable[str], vlan_ranges: Iterabl
     return {
         "global_physnet_mtu": max(tunnel["mtu"], external["mtu"]),
         "path_mtu": tunnel["mtu"],
-        "physical_network_mtus": [f"{name}:{external['mtu']}" for name in _physical_networks(flat, vlan_ranges)],
+        "physical_network_mtus": dict.fromkeys(_physical_networks(flat, vlan_ranges), external["mtu"]),
         "overlay_ip_version": max(versions),
     }

@@ -185,8 +185,8 @@ def mtu_of(options: dict[str, Any], physical_network: str = "") -> int:
     ``get_mtu`` of neutron.plugins.ml2.drivers.type_tunnel, type_geneve, type_flat and type_vlan, Neutron 26 to 28.
     """
     if physical_network:
-        own = dict(entry.split(":") for entry in options["physical_network_mtus"])
-        return min(options["global_physnet_mtu"], int(own.get(physical_network, options["global_physnet_mtu"])))
+        own = options["physical_network_mtus"].get(physical_network, options["global_physnet_mtu"])
+        return int(min(options["global_physnet_mtu"], own))
     header = {4: 20, 6: 40}[options["overlay_ip_version"]]
     return int(min(options["global_physnet_mtu"], options["path_mtu"]) - header - 38)
 
