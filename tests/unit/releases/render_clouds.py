@@ -5,13 +5,15 @@
 
 A process of its own, because Ansible's loader of collections has to come before the first import of one. It prints
 JSON: file -> node -> service -> ``{"manifest": ..., "contents": {sha256: text}}``, or ``{"error": ...}`` for the file.
-Only what a build or a running cloud would give is replaced: the index of the images, and certificates.
+Only what a build or a running cloud would give is replaced: the index of the images, their option data (by those of
+releases/), and certificates.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +29,18 @@ def main(collections: str, state: str, *files: str) -> None:
     from ansible_collections.ozone.openstack.plugins.inventory.cloud import plain
     from ansible_collections.ozone.openstack.plugins.module_utils.cloud import definition
     from ansible_collections.ozone.openstack.plugins.module_utils.cloud.inventory import build_inventory
+    from ansible_collections.ozone.openstack.plugins.module_utils.generation.option_data import OptionData
+    from ansible_collections.ozone.openstack.plugins.module_utils.images import option_data
+    from ansible_collections.ozone.openstack.plugins.module_utils.images.release import load_release
+    from ansible_collections.ozone.openstack.plugins.module_utils.paths import COLLECTION
     from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source import secrets_file
     from ansible_collections.ozone.openstack.plugins.plugin_utils.service import Services
+
+    @cache
+    def committed(release: str, image: str) -> dict[str, OptionData]:
+        """What the image says of its options: the data that are committed for its release."""
+        known = option_data.load(load_release(COLLECTION / "releases", release), image)
+        return {file: OptionData(data) for file, data in known.items()}
 
     class WithoutBuild(Services):
         """Services of a node without an index of built images and without certificates."""
@@ -37,6 +49,9 @@ def main(collections: str, state: str, *files: str) -> None:
         def images(self) -> dict[str, Any]:  # type: ignore[override]
             names = {str(service.get("image", "")) for service in self.cloud["catalogue"].values()} - {""}
             return {name: {"name": f"localhost/ozone/{name}:test", "id": "a" * 64} for name in names}
+
+        def _options(self, image: str, file: str) -> OptionData | None:
+            return committed(str(self.cloud["release"]), image).get(file)
 
         def _certificate(self, name: str) -> str:
             return f"certificate {name}\n"
