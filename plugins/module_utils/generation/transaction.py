@@ -423,7 +423,7 @@ class Transaction:
         for shot in shots:
             result = oneshot.run(self.host, self.request.service, manifest, shot, check=False)
             if result.code in shot.get("warn", []):
-                said = "\n".join([f"{shot['name']} of {self.request.service} warns:", *oneshot.tail(result, 40)])
+                said = "\n".join([f"{shot['name']} of {self.request.service} warns:", *oneshot.tail(result, 120)])
                 self.outcome.warnings.append(said)
             elif result.code:
                 raise Failure(stage, f"{shot['name']} failed (exit code {result.code})", oneshot.tail(result))
