@@ -22,8 +22,9 @@ check = PATH="$(CURDIR)/$(dev):$$PATH"
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} /^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
-	@printf '\n%s\n' "CLOUD=standalone is the default; others: CLOUD=multinode, CLOUD_FILE=<your own cloud.yml>."
+	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} /^[a-z0-9_-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
+	@printf '\n%s\n' "CONFIRM: destroys. It only says what would go, until ARGS has -e ozone_confirm=true, too."
+	@printf '%s\n' "CLOUD=standalone is the default; others: CLOUD=multinode, CLOUD_FILE=<your own cloud.yml>."
 
 ## A cloud
 
@@ -33,21 +34,23 @@ cloud: debian root setup ## From nothing to a running cloud: set-up, lab, images
 undercloud: debian root setup ## From nothing to an Ironic that can provision machines: lab, image, deploy, validate
 	@$(playbook) ozone.openstack.lab ozone.openstack.images ozone.openstack.undercloud $(ARGS)
 
-cloud-down: root setup ## Remove the lab with its nodes and networks
+cloud-down: root setup ## Remove the lab with its nodes, data and networks; CONFIRM
 	@$(playbook) ozone.openstack.lab_down $(ARGS)
 
-secret enrol inspect provision rebuild unprovision allocate: setup
+secret enrol inspect provision rebuild unprovision allocate deallocate images_publish: setup
 	@$(playbook) ozone.openstack.$@ $(ARGS)
 
 secret: ## Write a secret that only you know, and that is asked for: ARGS='-e ozone_secret=bmc_password'
 enrol: ## Tell Ironic of the machines of cloud.yml, and check their BMCs; some of them: ARGS='-e ozone_nodes=bm1,bm2'
 inspect: ## Look into machines, and compare with what cloud.yml expects
 provision: ## Give machines their systems, as far as they have none
-rebuild: ## Write the image anew, disks to preserve stay: ARGS='-e ozone_nodes=bm1'
-unprovision: ## Wipe machines that have left the cloud: ARGS='-e ozone_nodes=bm1 -e ozone_confirm=true'
+rebuild: ## Write the image anew, disks to preserve stay: ARGS='-e ozone_nodes=bm1'; CONFIRM
+unprovision: ## Wipe machines that have left the cloud: ARGS='-e ozone_nodes=bm1'; CONFIRM
 allocate: ## Give names the machines that they ask for in cloud.yml, of those that are offered
+deallocate: ## Take the machine back from a name that has left cloud.yml: ARGS='-e ozone_name=gpu1'; CONFIRM
+images_publish: ## Build the disk images of bare metal, and send them to the image store of every host with Ironic
 
-plan network deploy validate smoke rollback lab images: root setup
+plan network deploy upgrade validate smoke rollback scale_down lab images: root setup
 	@$(playbook) ozone.openstack.$@ $(ARGS)
 
 addresses: setup ## Record the addresses of new nodes beside cloud.yml, to be committed with it
@@ -56,9 +59,11 @@ addresses: setup ## Record the addresses of new nodes beside cloud.yml, to be co
 plan: ## Show what deploy would change, and where
 network: ## Bring the networks of the nodes to what cloud.yml says; a node that cannot be reached goes back
 deploy: ## Bring the cloud to what its cloud.yml says
+upgrade: ## Bring the cloud to the release that its cloud.yml says, service by service
 validate: ## Prove that the cloud works, without changing anything
 smoke: ## Do what a user does: boot an instance, reach it, remove it
 rollback: ## Return a service to its previous generation: ARGS='-e ozone_service=NAME'
+scale_down: ## Take the services off nodes, also off dead ones: ARGS='-e ozone_nodes=compute2'; CONFIRM
 lab: ## Start the nodes of the cloud as containers on this computer
 images: ## Build the images that are missing
 
@@ -146,7 +151,7 @@ docs-check: dev ## Fail when they are out of date
 changelog: dev ## Turn changelogs/fragments into the changelog of the version in galaxy.yml
 	@$(check) antsibull-changelog release
 
-.PHONY: secret enrol inspect provision rebuild unprovision allocate addresses
+.PHONY: secret enrol inspect provision rebuild unprovision allocate deallocate addresses images_publish upgrade scale_down
 .PHONY: cloud undercloud cloud-down plan network deploy validate smoke rollback lab images credentials setup debian debian-machines \
 	debian-baremetal locks option-data dev lint unit structure molecule e2e test-upgrade faults test-fleet test-network test-baremetal test-chain demo-dead-nic test bench docs docs-check changelog root
 

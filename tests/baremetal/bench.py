@@ -196,8 +196,8 @@ def start(stack: ExitStack, directory: Path) -> Bench:
     declare(cloud.original)
     cloud.restore()
     seconds: dict[str, float] = {}
-    cloud.run("lab_down")  # what a run that was killed has left behind
-    stack.callback(cloud.run, "lab_down")
+    cloud.down()  # what a run that was killed has left behind
+    stack.callback(cloud.down)
     capture = Capture()
     stack.callback(capture.close)
     bridge = bridge_device(cloud.name, "provisioning", "main")

@@ -184,7 +184,7 @@ def test_a_rebuild_keeps_the_disk_that_is_to_be_kept(bench: Bench) -> None:
     before, boot = bench["bm1"].digest(DATA), bench.boot_id("bm1")
     bench.ssh("bm1", "touch /root/gone")
     with bench.timed("rebuild one, to SSH"):
-        result = bench.run("rebuild", "bm1", ozone_force=True, ozone_limits=LIMITS)
+        result = bench.run("rebuild", "bm1", ozone_force=True, ozone_confirm=True, ozone_limits=LIMITS)
     assert result.code == 0
     assert bench.boot_id("bm1") != boot
     assert "gone" not in bench.ssh("bm1", "ls /root")
@@ -193,7 +193,7 @@ def test_a_rebuild_keeps_the_disk_that_is_to_be_kept(bench: Bench) -> None:
 
 def test_a_bmc_that_cannot_switch_on(bench: Bench) -> None:
     bench["bm3"].bmc.fault = "reset-500"
-    result = bench.run("rebuild", "bm3", ozone_force=True, ozone_limits=LIMITS)
+    result = bench.run("rebuild", "bm3", ozone_force=True, ozone_confirm=True, ozone_limits=LIMITS)
     assert result.code == FAILED
     assert "cannot change the power" in told(result, "bm3")
     bench["bm3"].bmc.fault = ""

@@ -111,11 +111,11 @@ class Chain(Cloud):
 def chain(tmp_path: Path) -> Iterator[Chain]:
     """The cloud, in a lab."""
     cloud = Chain(tmp_path)
-    cloud.run("lab_down")  # what a run that was killed has left behind
+    cloud.down()  # what a run that was killed has left behind
     yield cloud
     print(json.dumps(cloud.seconds, indent=1))
     cloud.restore()
-    cloud.run("lab_down")
+    cloud.down()
 
 
 def test_a_machine_without_a_system_becomes_a_compute_node(
@@ -167,7 +167,7 @@ def becomes_a_compute(chain: Chain) -> None:
 
 def leaves_again(chain: Chain) -> None:
     """From a compute node to a machine without a system, and the cloud goes on without it."""
-    chain.must("scale_down", ozone_nodes=[NAME])
+    chain.must("scale_down", ozone_nodes=[NAME], ozone_confirm=True)
     chain.changed(lambda cloud: cloud["nodes"][NAME].update(provisioned=False))
     assert chain.must("deploy").statuses() == {"unchanged"}
     chain.must("unprovision", ozone_nodes=[NAME], ozone_confirm=True)

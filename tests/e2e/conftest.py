@@ -16,7 +16,7 @@ def _deployed(name: str, factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         assert cloud.run(verb).code == 0, f"{verb} failed"
     yield cloud
     cloud.restore()
-    cloud.run("lab_down")
+    cloud.down()
 
 
 @pytest.fixture(scope="module")

@@ -60,20 +60,31 @@ EVERYWHERE = {
 }  # fmt: skip
 
 
+def test_nobody_leaves_without_confirmation(multinode: Cloud) -> None:
+    before = multinode.started("compute2")
+    result = multinode.run("scale_down", "-e", "ozone_nodes=compute2,compute3")
+    assert result.code != 0
+    said = " ".join(result.output.split())
+    for text in ("compute2 (198.18.8.", "stops and removes nova compute", "-e ozone_confirm=true"):
+        assert text in said
+    assert multinode.started("compute2") == before
+    assert known_of(multinode, "compute2") == EVERYWHERE
+
+
 def test_a_dead_compute_is_forgotten_everywhere(multinode: Cloud) -> None:
     await_true("compute3 is known", lambda: known_of(multinode, "compute3") == EVERYWHERE, 60)
     multinode.kill("compute3")
-    result = multinode.run("scale_down", "-e", "{ozone_nodes: [compute3]}")
+    result = multinode.run("scale_down", "-e", "ozone_nodes=compute3", "-e", "ozone_confirm=true")
     assert result.code == 0
     assert result.seconds < 90
     assert known_of(multinode, "compute3") == set()
-    again = multinode.run("scale_down", "-e", "{ozone_nodes: [compute3]}")
+    again = multinode.run("scale_down", "-e", "ozone_nodes=compute3", "-e", "ozone_confirm=true")
     assert again.code == 0
     assert " changed=0 " in again.output
 
 
 def test_a_living_compute_is_stopped_and_forgotten_everywhere(multinode: Cloud) -> None:
-    assert multinode.run("scale_down", "-e", "{ozone_nodes: [compute2]}").code == 0
+    assert multinode.run("scale_down", "-e", "{ozone_nodes: [compute2], ozone_confirm: true}").code == 0
     assert multinode.started("compute2") == {}
     assert multinode.ssh("compute2", "systemctl is-active ovn-controller", check=False).strip() == "inactive"
     assert known_of(multinode, "compute2") == set()

@@ -31,7 +31,7 @@ def cloud(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         assert result.code == 0, f"{verb} failed"
         print(f"{verb} of {request.param}: {result.seconds:.0f} s")
     yield cloud
-    cloud.run("lab_down")
+    cloud.down()
 
 
 def to(cloud: Cloud, release: str) -> None:

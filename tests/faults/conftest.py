@@ -20,7 +20,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         assert result.code == 0, f"{verb} failed"
     yield cloud
     cloud.restore()
-    cloud.run("lab_down")
+    cloud.down()
 
 
 @pytest.fixture

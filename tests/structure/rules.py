@@ -318,6 +318,84 @@ def make_targets_are_playbooks(tree: Tree) -> list[str]:
     return problems if verbs else ["the Makefile plays no playbook"]
 
 
+#: Playbooks that are only the end of others.
+PARTS = ("finish", "machines_end")
+
+
+def _make_targets(tree: Tree) -> dict[str, tuple[str, set[str]]]:
+    """Target of the Makefile -> its help text, and the playbooks that it plays. ``$@`` stands for the target."""
+    helps: dict[str, str] = {}
+    plays: dict[str, set[str]] = defaultdict(set)
+    targets: list[str] = []
+    for line in tree.text("Makefile").splitlines():
+        found = re.match(r"([a-z0-9_ -]+):(?!=)[^#]*(?:## (.+))?$", line)
+        if found:
+            targets = found[1].split()
+            helps |= dict.fromkeys(targets, found[2]) if found[2] else {}
+        elif line.startswith("\t") and "$(playbook)" in line:
+            for target in targets:
+                plays[target] |= {verb if verb != "$@" else target
+                                  for verb in re.findall(r"ozone\.openstack\.([a-z_]+|\$@)", line)}  # fmt: skip
+    return {target: (helps.get(target, ""), plays[target]) for target in {*helps, *plays}}
+
+
+def _playbooks(tree: Tree) -> list[str]:
+    """The names of the verbs."""
+    stems = {Path(name).stem for name in tree.files if re.fullmatch(r"playbooks/[^/]+\.yml", name)}
+    return sorted(stems - set(PARTS))
+
+
+def _help_of_verbs(tree: Tree) -> dict[str, str]:
+    """Verb -> the help text of its make target: of the same name, or one that plays nothing else."""
+    targets = _make_targets(tree)
+    alone = {next(iter(plays)): text for text, plays in targets.values() if len(plays) == 1}
+    return alone | {target: text for target, (text, plays) in targets.items() if target in plays}
+
+
+def verbs_are_make_targets(tree: Tree) -> list[str]:
+    """Each public playbook has a make target, with a line in `make help`."""
+    helps = _help_of_verbs(tree)
+    problems = [f"playbooks/{verb}.yml: no make target" for verb in _playbooks(tree) if verb not in helps]
+    return problems + [f"playbooks/{verb}.yml: its make target has no help text" for verb in _playbooks(tree)
+                       if helps.get(verb) == ""]  # fmt: skip
+
+
+#: What takes something away for good; in a playbook, or in the task files that it reads.
+DESTROYS = re.compile(
+    r"state: absent|machines_target: .*\b(?:rebuilt|undeployed|removed)\b|tasks_from: (?:remove|scale_down)"
+)
+#: Why a verb that removes something need not be confirmed.
+UNASKED = {
+    "deploy": "removes what has left cloud.yml, as plan shows; data of services stay",
+    "images_publish": "removes images that no machine needs, if it is told to, and can build them again",
+}
+
+
+def _read_in_order(tree: Tree, name: str) -> Iterator[str]:
+    """The lines of a playbook, those of the task files that it reads at their place."""
+    for line in tree.text(name).splitlines():
+        yield line
+        task_file = re.search(r"(?:import|include)_tasks: *(?:tasks/)?(\w+\.yml)", line)
+        if task_file and f"playbooks/tasks/{task_file[1]}" in tree.files:
+            yield from _read_in_order(tree, f"playbooks/tasks/{task_file[1]}")
+
+
+def verbs_that_destroy_ask(tree: Tree) -> list[str]:
+    """A verb that destroys asks for confirmation before it even takes the lock, and `make help` says so."""
+    problems = []
+    helps = _help_of_verbs(tree)
+    for verb in _playbooks(tree):
+        lines = [line for line in _read_in_order(tree, f"playbooks/{verb}.yml") if not line.lstrip().startswith("#")]
+        if verb in UNASKED or not any(DESTROYS.search(line) for line in lines):
+            continue
+        order = [part for line in lines for part in ("confirm:", "run_lock:") if f"ozone.openstack.{part}" in line]
+        if order[:1] != ["confirm:"]:
+            problems.append(f"playbooks/{verb}.yml: destroys, and does not begin with ozone.openstack.confirm")
+        if "CONFIRM" not in helps.get(verb, ""):
+            problems.append(f"playbooks/{verb}.yml: destroys, and its help text in the Makefile does not say CONFIRM")
+    return problems
+
+
 # ---- the whole tree
 
 
@@ -627,6 +705,8 @@ RULES: list[Rule] = [
     no_skips,
     reasons_for_exceptions,
     make_targets_are_playbooks,
+    verbs_are_make_targets,
+    verbs_that_destroy_ask,
     no_registry_hosts,
     no_machine_paths,
     no_dhcp,

@@ -67,7 +67,7 @@ GOOD: dict[str, str] = {
     "galaxy.yml": "dependencies: {}\n",
     "changelogs/config.yaml": "sections: [[minor_changes, Minor]]\nprelude_section_name: release_summary\n",
     "changelogs/fragments/a.yml": "minor_changes: [One.]\n",
-    "Makefile": "plan deploy: setup\n\t@$(playbook) ozone.openstack.$@\n",
+    "Makefile": "plan deploy: setup\n\t@$(playbook) ozone.openstack.$@\nplan: ## Show\ndeploy: ## Change\n",
     "requirements/debian.txt": "tar # unpacks\n",
     "requirements/debian-baremetal.txt": "libvirt-clients\n",
     "requirements/programs.yml": (
@@ -137,6 +137,23 @@ BAD: dict[str, list[tuple[str, str | None, str]]] = {
         ("playbooks/plan.yml", "- name: X\n  ignore_errors: true\n", "says why"),
     ],
     "make_targets_are_playbooks": [("playbooks/plan.yml", None, "playbooks/plan.yml, which is not there")],
+    "verbs_are_make_targets": [
+        ("playbooks/upgrade.yml", "- name: Upgrade\n  hosts: all\n", "upgrade.yml: no make target"),
+        ("Makefile", "deploy plan: setup\n\t@$(playbook) ozone.openstack.$@\ndeploy: ## It\n", "plan.yml: its make"),
+    ],
+    "verbs_that_destroy_ask": [
+        ("playbooks/plan.yml", "- ozone.openstack.generation: {service: x}\n  state: absent\n", "does not begin with"),
+        (
+            "playbooks/plan.yml",
+            "- ozone.openstack.run_lock:\n- ozone.openstack.confirm:\n- include_role: {tasks_from: remove}\n",
+            "does not begin with",
+        ),
+        (
+            "playbooks/plan.yml",
+            "- ozone.openstack.confirm:\n- vars:\n    machines_target: rebuilt\n",
+            "does not say CONFIRM",
+        ),
+    ],
     "no_registry_hosts": [("docs/a.md", f"see {REGISTRY}\n", REGISTRY)],
     "no_machine_paths": [("docs/a.md", f"see {WORK}\n", WORK)],
     "no_dhcp": [("roles/keystone/tasks/deploy.yml", "x: DHCP=ye" + "s\n", "DHCP")],
