@@ -29,6 +29,7 @@ PATHS = (ROOT, ROOT / ".ansible" / "collections", ROOT / "tests" / "structure", 
 sys.path[:0] = [str(path) for path in PATHS]
 
 import fleet  # noqa: E402 - found on the path set above
+import fleet_plan  # noqa: E402 - the same
 import kolla  # noqa: E402 - the same
 import rules  # noqa: E402 - the same
 import yaml  # noqa: E402 - the same
@@ -183,6 +184,18 @@ def bare_metal() -> Result:
     """500 nodes with failures on a real Ironic, from nothing to running and back, beside a loop over nodes."""
     kolla.install()
     return fleet.measure(say=say)
+
+
+@measurement
+def plan_of_a_fleet() -> Result:
+    """Processor time of the deployment host for each node of a plan, with 10, 50 and 200 nodes."""
+    return fleet_plan.measure_plan(say)
+
+
+@measurement
+def inventory() -> Result:
+    """Size and processor time of ansible-inventory --list for 200 and 1,000 nodes, also as AWX calls it."""
+    return fleet_plan.measure_inventory(say)
 
 
 def machine() -> Result:
