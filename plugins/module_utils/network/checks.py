@@ -169,20 +169,24 @@ class _Whole:
     def cycles(self) -> None:
         """No device may depend on itself, and no patch ports may connect bridges in a ring."""
         self.graph = dependencies.graph(self.by_name)
-        for cycle in dependencies.cycles(self.graph):
+        rest = dict(self.graph)
+        for name, device in self.by_name.items():
+            if device.parent is not None and device.parent == device.master:
+                message = f"{name} is on {device.parent}, which has the member {name}: a cycle"
+                place = f"type: {device.kind}, device: {device.parent}, vlan_id: {device.vlan_id}"
+                remedy = f"write it beside {device.parent}, in the list of all devices: {place}"
+                self.report.add(device.path, message, remedy)
+                rest[name] = []
+        for cycle in dependencies.cycles(rest):
             inner = [self.by_name[name] for name, _relation in cycle]
             start = next((index for index, one in enumerate(inner) if one.parent is not None), 0)
             ordered = [*cycle[start:], *cycle[:start]]
-            device = inner[start]
             chain = ", which ".join(
                 f"{relation} {following}"
                 for (_name, relation), (following, _) in zip(ordered, [*ordered[1:], ordered[0]], strict=True)
             )
-            remedy = "break the cycle: remove one of these relations"
-            if device.kind == "vlan" and device.parent == device.master:
-                place = f"type: vlan, device: {device.parent}, vlan_id: {device.vlan_id}"
-                remedy = f"write it beside {device.parent}, in the list of all devices: {place}"
-            self.report.add(device.path, f"{device.name} {chain}: a cycle", remedy)
+            message, remedy = f"{inner[start].name} {chain}: a cycle", "break the cycle: remove one of these relations"
+            self.report.add(inner[start].path, message, remedy)
         kernel = dependencies.of_kernel(self.graph, self.by_name)
         if not self.stacked(kernel, MOST_NESTED, "the kernel nests"):
             self.stacked(self.graph, MOST_STACKED, "Ozone takes")

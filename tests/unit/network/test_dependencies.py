@@ -127,6 +127,18 @@ def test_a_cycle_is_refused_and_named(objects: list[dict[str, Any]], message: st
     assert any(message in one for one in found), found
 
 
+def test_each_vlan_among_the_members_of_its_own_bridge_is_told() -> None:
+    """As in TripleO's single_nic_linux_bridge_vlans, with the place where it belongs."""
+    inner = [vlan(number, device="br-ex", mtu=1500, addresses=at(f"198.18.{number}.5/24")) for number in (20, 30)]
+    nic1 = nic("nic1", primary=True, mtu=1500)
+    found = problems(linux_bridge("br-ex", nic1, *inner))
+    assert [one.partition(": a cycle ")[2] for one in found] == [
+        f"(write it beside br-ex, in the list of all devices: type: vlan, device: br-ex, vlan_id: {number})"
+        for number in (20, 30)
+    ]
+    parse(linux_bridge("br-ex", nic1), *inner)
+
+
 def test_a_cycle_is_told_once() -> None:
     assert only(vlan(1, device="vlan2"), vlan(2, device="vlan1")).count("cycle") == 2
     assert len(problems(vlan(1, device="vlan1"), vlan(2, device="vlan3"), vlan(3, device="vlan2"))) == 2
