@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / ".ansible" / "collections")]
+sys.path[:0] = [str(ROOT), str(ROOT / ".ansible" / "collections")]
 
 import yaml  # noqa: E402 - found on the path set above
 
 from ansible_collections.ozone.openstack.plugins.module_utils.paths import cache_dir  # noqa: E402 - the same
+from tests.lab.image_index import write_image_index  # noqa: E402 - the same
 
 FLEETS = (10, 50, 200)
 INVENTORIES = (200, 1000)
@@ -67,12 +68,9 @@ def environ(directory: Path) -> dict[str, str]:
     }
     release = str(definition(3)["release"])
     if not (cache_dir(os.environ) / "images" / f"{release}.json").exists():
-        index = directory / "cache" / "images" / f"{release}.json"
-        index.parent.mkdir(parents=True, exist_ok=True)
-        metas = [yaml.safe_load(path.read_text()) for path in ROOT.glob("roles/*/meta/service.yml")]
-        names = sorted({meta["image"] for meta in metas if "image" in meta})
-        index.write_text(json.dumps({name: {"id": "0" * 64, "name": f"localhost/ozone/{name}:0"} for name in names}))
         found["OZONE_CACHE"] = str(directory / "cache")
+        if not (directory / "cache").exists():
+            write_image_index(directory / "cache", release)
     return found
 
 

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from ansible_collections.ozone.openstack.plugins.module_utils.paths import COLLECTION
+from tests.lab.image_index import write_image_index
 
 NODES = 20
 PLAY = """
@@ -54,10 +55,7 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "host_vars").mkdir()
     (tmp_path / "host_vars" / "compute3.yml").write_text('nova_debug: "{{ not_defined }}"')
     (tmp_path / "cloud.yml").write_text(yaml.safe_dump(definition(NODES), sort_keys=False))
-    index = tmp_path / "cache" / "images" / "2026.1.json"
-    index.parent.mkdir(parents=True)
-    names = ("keystone", "glance", "placement", "neutron", "nova")
-    index.write_text(json.dumps({name: {"id": "ab" * 32, "name": f"localhost/ozone/{name}:1"} for name in names}))
+    write_image_index(tmp_path / "cache", "2026.1")
     monkeypatch.setenv("OZONE_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("OZONE_CACHE", str(tmp_path / "cache"))
     return tmp_path
