@@ -9,6 +9,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.ozone.openstack.plugins.module_utils.secrets import secrets_in_use
+from ansible_collections.ozone.openstack.plugins.plugin_utils.node_identity import identity_of
 from ansible_collections.ozone.openstack.plugins.plugin_utils.service import Services
 
 #: The states for which the node has to know what is wanted.
@@ -31,6 +32,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
             manifest, contents = Services(variables, self._templar, self._loader).render(str(arguments["service"]))
             # As one text: Ansible hides each value of a no_log option wherever it appears; a file may be one word.
             arguments.update(manifest=manifest, contents=json.dumps(contents), secrets=sorted(secrets_in_use()))
+        arguments.setdefault("identity", identity_of(self, variables))
         result.update(
             self._execute_module(
                 module_name="ozone.openstack.generation", module_args=arguments, task_vars=variables, tmp=tmp

@@ -20,6 +20,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.ozone.openstack.plugins.module_utils.network import confirm, tool
 from ansible_collections.ozone.openstack.plugins.module_utils.network.model import NetworkError
+from ansible_collections.ozone.openstack.plugins.plugin_utils.node_identity import identity_of
 
 MODULE = "ozone.openstack.network_config"
 
@@ -54,11 +55,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
         _, given = self.validate_argument_spec(ARGUMENTS)
         if given["window"] < confirm.SHORTEST:
             raise AnsibleActionFail(f"window: {given['window']} s is too short, a change takes {confirm.SHORTEST} s")
+        self.identity = identity_of(self, variables)
         info = self._execute_module(
-            module_name="ozone.openstack.network_info", module_args={}, task_vars=variables, tmp=tmp
+            module_name="ozone.openstack.network_info",
+            module_args={"identity": self.identity},
+            task_vars=variables,
+            tmp=tmp,
         )
         if info.get("failed") or info.get("unreachable"):
             return {**result, **info}
+        if info.get("stranger"):
+            return {**result, "failed": True, "changed": False, "msg": info["stranger"]}
         try:
             planned = confirm.plan(given["config"], info["observed"], given["mapping"], given["dhcp_allowed"])
         except NetworkError as error:
@@ -106,7 +113,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
     def _validate(self, result: dict[str, Any], wanted: str, variables: dict[str, Any], tmp: str | None) -> None:
         """Have the node look whether its network is as wanted and works."""
         found = self._execute_module(
-            module_name=MODULE, module_args={"wanted": wanted, "state": "validated"}, task_vars=variables, tmp=tmp
+            module_name=MODULE,
+            module_args={"wanted": wanted, "state": "validated", "identity": self.identity},
+            task_vars=variables,
+            tmp=tmp,
         )
         result["changed"] = False
         if found.get("failed") or found.get("unreachable"):
@@ -124,7 +134,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
         identity, window = uuid.uuid4().hex[:12], given["window"]
         name = str(variables.get("inventory_hostname", "the node"))
         connection = Connection(self)
-        arguments = {"wanted": wanted, "id": identity, "window": window}
+        arguments = {"wanted": wanted, "id": identity, "window": window, "identity": self.identity}
         with connection:
             try:
                 started = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=variables, tmp=tmp)

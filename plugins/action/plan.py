@@ -14,6 +14,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.generation.plan im
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.upgrade_path import refusals
 from ansible_collections.ozone.openstack.plugins.module_utils.images.release import ReleaseError, upgrade_paths
 from ansible_collections.ozone.openstack.plugins.module_utils.paths import COLLECTION
+from ansible_collections.ozone.openstack.plugins.plugin_utils.node_identity import identity_of
 from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source import cloud_of
 from ansible_collections.ozone.openstack.plugins.plugin_utils.service import Services, plain
 
@@ -58,11 +59,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
         wanted = plain(given["desired"])
         node = Services(variables, self._templar, self._loader).node
         probe = self._execute_module(
-            module_name="ozone.openstack.generation_info", module_args={}, task_vars=variables, tmp=tmp
+            module_name="ozone.openstack.generation_info",
+            module_args={"identity": identity_of(self, variables)},
+            task_vars=variables,
+            tmp=tmp,
         )
         if probe.get("failed") or probe.get("unreachable"):
             result.update(probe)
             return result
+        if probe.get("stranger"):
+            raise AnsibleActionFail(probe["stranger"])
         refusal = unsupported(node["name"], probe["os"], SUPPORTED)
         if refusal:
             raise AnsibleActionFail(refusal)

@@ -84,6 +84,11 @@ options:
     type: list
     elements: str
     default: []
+  identity:
+    description:
+      - Which node is meant, as C(module_utils/node_identity.py) describes it. The action plugin gives it.
+      - A machine that says of itself that it is another node, or of another cloud, is refused; nothing is changed.
+    type: dict
   lock_timeout:
     description: How long to wait, in seconds, for another change of this node to end.
     type: int
@@ -111,7 +116,8 @@ previous:
   returned: always
   type: str
 stage:
-  description: Where a change failed (compare, packages, ..., check, switch, commands, units, health); empty otherwise.
+  description:
+    - Where a change failed (identity, compare, packages, ..., check, switch, commands, units, health); empty otherwise.
   returned: always
   type: str
 rolled_back:
@@ -213,6 +219,7 @@ def main() -> None:
             "keep": {"type": "int", "default": 3, "no_log": False},
             "purge": {"type": "bool", "default": False},
             "secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
+            "identity": {"type": "dict"},
             "lock_timeout": {"type": "int", "default": 120},
         },
         supports_check_mode=True,
@@ -233,6 +240,7 @@ def main() -> None:
         check=module.check_mode,
         diff=module._diff,
         secrets=given["secrets"],
+        identity=given["identity"],
         lock_timeout=given["lock_timeout"],
     )
     outcome = Transaction(Host(), Network(), request).run()

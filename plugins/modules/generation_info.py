@@ -14,7 +14,12 @@ description:
 attributes:
   check_mode: {description: Can run in check_mode., support: full}
   diff_mode: {description: Will return details on what has changed., support: none}
-options: {}
+options:
+  identity:
+    description:
+      - Which node is meant, as C(module_utils/node_identity.py) describes it. The action plugin gives it.
+      - A machine that says of itself that it is another node, or of another cloud, is told in RV(stranger).
+    type: dict
 """
 
 EXAMPLES = """
@@ -28,6 +33,14 @@ os:
   description: V(id), V(version_id) and V(pretty_name) of os-release.
   returned: always
   type: dict
+identity:
+  description: Which node of which cloud the machine says that it is; empty for one that was never changed.
+  returned: always
+  type: dict
+stranger:
+  description: Why the machine is not the node that is meant; empty when it is.
+  returned: always
+  type: str
 hostname:
   description: The node's own name.
   returned: always
@@ -69,14 +82,21 @@ services:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ozone.openstack.plugins.module_utils import node_identity
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.probe import probe
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.revert import Host
 
 
 def main() -> None:
     """Look at this node."""
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    module.exit_json(changed=False, **probe(Host()))
+    module = AnsibleModule(argument_spec={"identity": {"type": "dict"}}, supports_check_mode=True)
+    host = Host()
+    module.exit_json(
+        changed=False,
+        identity=node_identity.found(host) or {},
+        stranger=node_identity.stranger(host, module.params["identity"]),
+        **probe(host),
+    )
 
 
 if __name__ == "__main__":

@@ -58,6 +58,11 @@ options:
     description: Name of the change. For internal use.
     type: str
     default: ''
+  identity:
+    description:
+      - Which node is meant, as C(module_utils/node_identity.py) describes it. The action plugin gives it.
+      - A machine that says of itself that it is another node, or of another cloud, is refused; nothing is changed.
+    type: dict
 notes:
   - The work on the deployment host is done by the action plugin of the same name; the module alone only begins a
     change, which the node takes back when nobody confirms it.
@@ -139,6 +144,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ozone.openstack.plugins.module_utils import node_identity
 from ansible_collections.ozone.openstack.plugins.module_utils.network import start, tool
 from ansible_collections.ozone.openstack.plugins.module_utils.network.model import NetworkError
 from ansible_collections.ozone.openstack.plugins.module_utils.network.tool import Failure, Host
@@ -156,6 +162,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "validated"], "default": "present"},
             "wanted": {"type": "str", "default": ""},
             "id": {"type": "str", "default": ""},
+            "identity": {"type": "dict"},
         },
         supports_check_mode=True,
     )
@@ -164,12 +171,15 @@ def main() -> None:
         module.fail_json(msg="network_config has to be called as an action: the action plugin was bypassed")
     os.umask(0o022)
     wanted = module.from_json(given["wanted"])
+    stranger = node_identity.stranger(Host(), given["identity"])
+    if stranger:
+        module.fail_json(msg=stranger)
     try:
         if given["state"] == "validated":
             module.exit_json(changed=False, **start.validate(Host(), wanted))
         if module.check_mode:
             module.exit_json(changed=True)
-        module.exit_json(**start.start(Host(), wanted, given["id"], given["window"]))
+        module.exit_json(**start.start(Host(), wanted, given["id"], given["window"], node=given["identity"]))
     except (Failure, NetworkError, OSError) as error:
         module.fail_json(msg=str(error) if isinstance(error, NetworkError) else tool.explained(error))
 

@@ -14,7 +14,12 @@ description:
 attributes:
   check_mode: {description: Can run in check_mode., support: full}
   diff_mode: {description: Will return details on what has changed., support: none}
-options: {}
+options:
+  identity:
+    description:
+      - Which node is meant, as C(module_utils/node_identity.py) describes it. The action plugin gives it.
+      - A machine that says of itself that it is another node, or of another cloud, is told in RV(stranger).
+    type: dict
 """
 
 EXAMPLES = """
@@ -28,6 +33,10 @@ EXAMPLES = """
 """
 
 RETURN = """
+stranger:
+  description: Why the machine is not the node that is meant; empty when it is.
+  returned: always
+  type: str
 status:
   description:
     - V(ok), or V(degraded) when it works without something, V(pending) while a change waits for its confirmation or
@@ -84,6 +93,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ozone.openstack.plugins.module_utils import node_identity
 from ansible_collections.ozone.openstack.plugins.module_utils.network import tool
 from ansible_collections.ozone.openstack.plugins.module_utils.network.probe import probe
 from ansible_collections.ozone.openstack.plugins.module_utils.network.tool import Failure, Host
@@ -102,12 +112,13 @@ def look(host: Host) -> dict[str, Any]:
 
 def main() -> None:
     """Look at this node."""
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec={"identity": {"type": "dict"}}, supports_check_mode=True)
     try:
+        stranger = node_identity.stranger(Host(), module.params["identity"])
         found = look(Host())
     except (Failure, OSError) as error:
         module.fail_json(msg=tool.explained(error))
-    module.exit_json(changed=False, **found)
+    module.exit_json(changed=False, stranger=stranger, **found)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, cast
 
+from ansible_collections.ozone.openstack.plugins.module_utils import node_identity
 from ansible_collections.ozone.openstack.plugins.module_utils.generation import oneshot, prepare, revert, store
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.difference import (
     all_units,
@@ -85,7 +86,10 @@ class Failure(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a node. ``contents`` are texts by sha256; ``secrets`` are hidden in all that is returned."""
+    """What is asked of a node. ``contents`` are texts by sha256; ``secrets`` are hidden in all that is returned.
+
+    ``identity``: which node is meant (``node_identity.stranger``).
+    """
 
     service: str
     state: State = "present"
@@ -100,6 +104,7 @@ class Request:
     check: bool = False
     diff: bool = False
     secrets: list[str] = field(default_factory=list)
+    identity: dict[str, Any] | None = None
     lock_timeout: int = 120
 
 
@@ -178,12 +183,18 @@ class Transaction:
         try:
             if not NAME.fullmatch(self.request.service):
                 raise Failure("compare", f"{self.request.service!r} is not a name of a service")
+            self._identify()
             if self.request.check or self.request.state == "validated":
                 actions[self.request.state]()
             else:
                 with self.host.locked(f"a change of {self.request.service}", self.request.lock_timeout):
+                    self._identify()  # another run may have changed it meanwhile
                     self._recover()
+                    if self.request.state in ("present", "staged", "previous"):
+                        self._claim()
                     actions[self.request.state]()
+                    if not revert.services(self.host):  # the last service has left
+                        self.host.unlink(node_identity.FILE)
         except Failure as failure:
             self._failed(failure.stage, str(failure), failure.journal)
         except store.StoreError as error:
@@ -214,6 +225,19 @@ class Transaction:
             )
             back = f" The change was taken back: {serving}."
         out.msg = f"{self.request.service}: {stage}: {message}.{back}{tail}"
+
+    def _identify(self) -> None:
+        """Refuse a machine that is another node. :raises Failure: it is."""
+        wrong = node_identity.stranger(self.host, self.request.identity)
+        if wrong:
+            raise Failure("identity", wrong)
+
+    def _claim(self) -> None:
+        """Let the machine know which node it is, from now on until the last service has left."""
+        identity = node_identity.outdated(self.host, self.request.identity)
+        if identity is not None:
+            self.host.mkdir(os.path.dirname(node_identity.FILE))
+            revert.save(self.host, node_identity.FILE, identity)
 
     def _recover(self) -> None:
         """Take back what dead transactions left on this node, of any service."""

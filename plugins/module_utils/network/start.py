@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypedDict, cast
 
+from ansible_collections.ozone.openstack.plugins.module_utils import node_identity
 from ansible_collections.ozone.openstack.plugins.module_utils.network import tool
 from ansible_collections.ozone.openstack.plugins.module_utils.network.difference import OWNED, difference
 from ansible_collections.ozone.openstack.plugins.module_utils.network.model import Change, Observed, Wanted
@@ -38,8 +39,13 @@ def start(
     window: int,
     observe: Callable[[Host], Observed] = probe,
     compare: Callable[[Wanted, Observed], Change] = difference,
+    node: Mapping[str, Any] | None = None,
 ) -> Started:
-    """Begin a change. :raises Failure: it was refused or could not begin; nothing is changed. :raises TimeoutError:"""
+    """Begin a change of the machine that is meant (``node``, see ``node_identity.stranger``).
+
+    :raises Failure: it was refused or could not begin; nothing is changed.
+    :raises TimeoutError: another change has not ended.
+    """
     with host.locked("beginning a change of the network", tool.PATIENCE):
         warnings = settle(host)
         observed = observe(host)
@@ -60,6 +66,7 @@ def start(
         record = pending_of(host, wanted, observed, change, identity, window)
         try:
             install(host)
+            claim(host, node)
             clean(host)
             tool.stage(host, record["forward"]["files"], tool.NEW)
             tool.stage(host, record["back"]["files"], tool.OLD)
@@ -76,6 +83,14 @@ def start(
                 give_up(host, record)
                 raise Failure(f"nothing was changed, systemd does not take the change: {tool.told(result)}")
         return started
+
+
+def claim(host: Host, node: Mapping[str, Any] | None) -> None:
+    """Let the machine know which node it is, before its network is changed."""
+    identity = node_identity.outdated(host, node)
+    if identity is not None:
+        host.mkdir(os.path.dirname(node_identity.FILE))
+        tool.save(host, node_identity.FILE, identity)
 
 
 def settle(host: Host) -> list[str]:

@@ -17,6 +17,7 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleE
 from test_start import Real, bond
 
 from ansible_collections.ozone.openstack.plugins.action import network_config as action
+from ansible_collections.ozone.openstack.plugins.module_utils import node_identity
 from ansible_collections.ozone.openstack.plugins.module_utils.network import confirm, start, tool
 from ansible_collections.ozone.openstack.plugins.modules import network_info
 
@@ -64,7 +65,8 @@ class Task(action.ActionModule):
         self.modules.append(module_name.rpartition(".")[2])
         if module_name.endswith("_info"):
             try:
-                return network_info.look(self.node)
+                stranger = node_identity.stranger(self.node, module_args["identity"])
+                return {"stranger": stranger, **network_info.look(self.node)}
             except tool.Failure as error:
                 return {"failed": True, "msg": str(error)}
         wanted = json.loads(module_args["wanted"])
@@ -72,7 +74,12 @@ class Task(action.ActionModule):
             return {"changed": False, **start.validate(self.node, wanted, lambda host: self.node.observe())}
         try:
             answer = start.start(
-                self.node, wanted, module_args["id"], module_args["window"], lambda host: self.node.observe()
+                self.node,
+                wanted,
+                module_args["id"],
+                module_args["window"],
+                lambda host: self.node.observe(),
+                node=module_args["identity"],
             )
         except tool.Failure as error:
             return {"failed": True, "msg": str(error)}
@@ -338,3 +345,24 @@ def test_playbook(playbook: Callable[..., str]) -> None:
 """
     text = playbook(play, "--check", ansible_python_interpreter="{{ ansible_playbook_python }}")
     assert "nonsense" in text and "FAILED" in text and "Traceback" not in text, text
+
+
+@pytest.mark.parametrize("state", ["present", "validated"])
+def test_the_network_of_another_machine_is_left_as_it_is(node: Real, tmp_path: Path, state: str) -> None:
+    def go(name: str, state: str, **more: Any) -> dict[str, Any]:
+        task = Task(node, config=bond(), state=state)
+        task._task.delegate_to = None
+        task._templar = types.SimpleNamespace(template=lambda value: value)
+        cloud = {"name": "prod", "state_dir": str(tmp_path / "state")}
+        return task.run(
+            None, {"inventory_hostname": name, "ansible_host": "198.18.16.10", "ozone_cloud": cloud, **more}
+        )
+
+    assert not go("node3", "present").get("failed")
+    before = network_info.look(node)
+    result = go("node4", state)
+    assert result["failed"]
+    assert "says that it is node3 of the cloud prod, and was addressed as node4 of the cloud prod" in result["msg"]
+    assert network_info.look(node) == before
+    assert not go("node3", state).get("failed")
+    assert not go("node4", state, ozone_take_over=["node4"]).get("failed")

@@ -14,6 +14,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from network_node import NETWORK, Killed, Node
 
+from ansible_collections.ozone.openstack.plugins.module_utils import node_identity
 from ansible_collections.ozone.openstack.plugins.module_utils.network import confirm, probe, start, tool
 from ansible_collections.ozone.openstack.plugins.module_utils.network.model import Observed
 from ansible_collections.ozone.openstack.plugins.module_utils.network.tool import Failure, Result
@@ -277,3 +278,12 @@ def test_modules(node: Real, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert found["problems"] == [] and not found["changed"]
     node.failing = {"ip -j": Result(1, "", "broken")}
     assert "broken" in run(network_info, node, monkeypatch, capsys)["msg"]
+
+
+def test_the_machine_learns_who_it_is_before_its_network_changes(node: Real) -> None:
+    meant = {"cloud": "prod", "id": "1", "node": "node3", "address": "198.18.16.10", "take_over": False}
+    wanted = confirm.plan(bond(), node.observe()).wanted
+    start.start(node, wanted, "one", WINDOW, lambda host: node.observe(), node=meant)
+    assert node_identity.found(node) == {"cloud": "prod", "id": "1", "node": "node3"}
+    assert node_identity.stranger(node, meant) == ""
+    assert "and was addressed as node4" in node_identity.stranger(node, {**meant, "node": "node4"})
