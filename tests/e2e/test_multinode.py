@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import openstack
@@ -11,7 +12,15 @@ from tests.lab.cloud import Cloud, await_true
 
 
 def test_instances_on_two_computes_reach_each_other(multinode: Cloud) -> None:
-    assert multinode.run("smoke", "-e", "{ozone_smoke_computes: [compute1, compute2]}").code == 0
+    result = multinode.run("smoke", "-e", "{ozone_smoke_computes: [compute1, compute2]}")
+    assert result.code == 0
+    assert "with packets of 1342 bytes" in result.output  # 1400, less the headers of Geneve over IPv4
+
+
+def test_the_nodes_have_the_mtu_of_their_networks(multinode: Cloud) -> None:
+    links = json.loads(multinode.ssh("compute1", "ip -json link"))
+    mtu = {link["ifname"]: link["mtu"] for link in links}
+    assert (mtu["eth0"], mtu["eth1"], mtu["eth2"], mtu["br-tunnel"]) == (1500, 1500, 1400, 1400)
 
 
 def test_after_an_outage_of_all_nodes_the_cloud_is_back_by_itself(multinode: Cloud) -> None:
