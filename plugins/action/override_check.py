@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,14 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud import definition, options
-from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import CloudError
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.definition import Cloud
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import CloudError, Problem
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.overrides import levels
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.references import SECRET, VAULT, find
 from ansible_collections.ozone.openstack.plugins.module_utils.paths import cache_dir
-from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source import cloud_of
+from ansible_collections.ozone.openstack.plugins.module_utils.secrets import SecretsError, mask, use
+from ansible_collections.ozone.openstack.plugins.plugin_utils.access import CloudAccess
+from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source import cloud_of, decrypt
 
 
 def option_directories(index: Path) -> dict[str, Path]:
@@ -32,6 +38,26 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
     _requires_connection = False
     _supports_check_mode = True
 
+    def secrets(self, cloud: Cloud, wanted: Mapping[str, Any], variables: dict[str, Any]) -> list[Problem]:
+        """Secrets of overrides that are missing. A cloud whose overrides have none does not need its vault password."""
+        self._variables, self._stored = variables, {}
+        if not any(True for path, services in levels(cloud.data) for _found in find(services, path)):
+            return []
+        self._stored = CloudAccess(self, variables).secrets()
+        generated = {name: kind for secrets in wanted["secrets"].values() for name, kind in secrets.items()}
+        return options.check_secrets(cloud, generated, self._stored, self.reveal)
+
+    def reveal(self, reference: Mapping[str, str]) -> str:
+        """The value of a reference; of a secret that is not there yet, a text in its place."""
+        if VAULT not in reference:
+            return str(self._stored.get(reference[SECRET], "secret"))
+        try:
+            value = decrypt(self._loader, self._templar, self._variables, reference[VAULT])
+        except SecretsError as error:
+            raise ValueError(str(error)) from None
+        use(value)
+        return value
+
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Read the definition again, with its lines, and check every override in it."""
         result: dict[str, Any] = super().run(tmp, task_vars)
@@ -44,10 +70,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class has no t
         try:
             cloud, catalogue = definition.load(Path(str(wanted["file"])))
             index = cache_dir(os.environ) / "images" / f"{cloud.release}.json"
-            problems = options.check_cloud(cloud, catalogue, option_directories(index))
-        except (CloudError, OSError, ValueError) as error:
-            raise AnsibleActionFail(str(error)) from None
-        lines = [str(problem) for problem in problems]
+            problems = self.secrets(cloud, wanted, task_vars or {})
+            problems += options.check_cloud(cloud, catalogue, option_directories(index), self.reveal)
+        except (CloudError, SecretsError, OSError, ValueError) as error:
+            raise AnsibleActionFail(mask(str(error))) from None
+        lines = [mask(str(problem)) for problem in problems]
         result.update(changed=False, problems=lines)
         if lines:
             result.update(failed=True, msg="\n".join(lines))

@@ -17,6 +17,7 @@ from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source impo
 ARGUMENTS: dict[str, Any] = {
     "secrets": {"type": "dict", "default": {}},
     "given": {"type": "dict", "default": {}, "no_log": True},
+    "given_variables": {"type": "dict", "default": {}},
     "state_dir": {"type": "path"},
     "source": {"type": "str", "choices": ["file", "hashi_vault"], "default": "file"},
     "url": {"type": "str"},
@@ -42,7 +43,7 @@ class ActionModule(LocalAction):
             )
         changed: list[str] = []
         if options["source"] == "hashi_vault":
-            if options["given"]:
+            if options["given"] or options["given_variables"]:
                 raise SecretsError("the secrets are on a server: write them there, with its own tools")
             values, where = read_secrets(self._loader, self._templar, variables, options)
             missing = merge(values, wanted, where)[1]
@@ -55,6 +56,8 @@ class ActionModule(LocalAction):
             file = secrets_file(self._loader, state_dir)
             where = str(file.path)
             given = {str(name): str(value) for name, value in options["given"].items()}
+            # As it was typed, or stands in a file of variables: marks of a template in it mean nothing.
+            given |= {str(name): str(variables.get(str(item), "")) for name, item in options["given_variables"].items()}
             for value in given.values():
                 use(value)
             changed = file.give(given, check=self._task.check_mode) if given else []

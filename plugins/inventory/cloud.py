@@ -48,7 +48,7 @@ from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.template import trust_as_template
 
-from ansible_collections.ozone.openstack.plugins.module_utils.cloud import definition, inventory, record
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud import definition, inventory, record, references
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import CloudError
 
 #: The names of files that are read without a look at their content.
@@ -70,6 +70,17 @@ def plain(value: Any) -> Any:
     if isinstance(value, str) and not any(mark in value for mark in ("{{", "{%", "{#")):
         return trust_as_template(value)
     return value
+
+
+def role_variable(value: Any) -> Any:
+    """``plain``, with a look-up for each secret, done on the deployment host where the role uses the variable."""
+    if references.is_reference(value):
+        return trust_as_template(references.template(value))
+    if isinstance(value, dict):
+        return {key: role_variable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [role_variable(item) for item in value]
+    return plain(value)
 
 
 class Stop(SystemExit):
@@ -134,7 +145,7 @@ class InventoryModule(BaseInventoryPlugin):
         for host, variables in built.hosts.items():
             target.add_host(host)
             for name, value in variables.items():
-                target.set_variable(host, name, plain(value))
+                target.set_variable(host, name, plain(value) if name.startswith("ozone_") else role_variable(value))
         for group, hosts in built.groups.items():
             target.add_group(group)
             for host in hosts:

@@ -13,10 +13,14 @@ description:
   - The values are registered, so that the collection's own actions mask them in diffs.
 options:
   _terms:
-    description: Names of secrets, such as C(keystone_database_password).
-    required: true
+    description: Names of secrets, such as C(keystone_database_password). Not with O(vault).
     type: list
     elements: str
+  vault:
+    description:
+      - A value that C(ansible-vault) has encrypted, to be returned in clear.
+      - The passwords are those that Ansible was given, and the one of the cloud's state directory.
+    type: str
   source:
     description:
       - V(file) is the encrypted file C(secrets.yml) in the state directory of the cloud.
@@ -71,7 +75,7 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.ozone.openstack.plugins.module_utils.secrets import Secret, SecretsError, use
-from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source import read_secrets
+from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source import decrypt, read_secrets
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]  # the base class has no types
@@ -81,6 +85,13 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # the base class has no t
         """The values of the secrets that ``terms`` names."""
         variables = variables or {}
         self.set_options(var_options=variables, direct=kwargs)
+        if vault := self.get_option("vault"):
+            try:
+                value = decrypt(self._loader, self._templar, variables, str(vault))
+            except SecretsError as error:
+                raise AnsibleLookupError(str(error)) from None
+            use(value)
+            return [value]
         try:
             values, where = read_secrets(self._loader, self._templar, variables, self.get_options())
         except SecretsError as error:
@@ -89,7 +100,8 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # the base class has no t
         if missing:
             raise AnsibleLookupError(
                 f"{where} has no secret {', '.join(missing)}: run the action ozone.openstack.secrets first "
-                "(ozone.openstack.deploy does), and name the secret in `secrets:` of its service's meta/service.yml"
+                "(ozone.openstack.deploy does), and name the secret in `secrets:` of its service's meta/service.yml; "
+                f"one of your own is written with: make secret ARGS='-e ozone_secret={missing[0]}'"
             )
         found = [values[str(name)] for name in terms]
         for value in found:

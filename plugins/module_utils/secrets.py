@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import os
+import re
 import secrets as random
 import string
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import quote
 
 import yaml
 
@@ -30,7 +33,9 @@ ALPHANUMERIC = string.ascii_letters + string.digits
 MASK = "********"
 
 #: Texts shorter than this are never masked: no secret is so short, and masking them would spoil what is shown.
-SHORTEST = 8
+SHORTEST = 5
+#: What no secret of one line has: control characters, line and paragraph separators, halves of a surrogate pair.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class SecretsError(Exception):
@@ -93,6 +98,15 @@ def _is_fernet(text: str) -> bool:
         return False
 
 
+def line_problem(value: str) -> str | None:
+    """What is wrong with a secret of one line: any printable characters, blanks included, arrive unchanged."""
+    if not value or "\n" in value:
+        return "must be one line of text that is not empty"
+    if _UNPRINTABLE.search(value):
+        return "must be one line of printable characters: no tab, no control character"
+    return None
+
+
 def problem(kind: str, value: object) -> str | None:
     """What is wrong with ``value`` as a secret of ``kind``, without telling it; None when it fits.
 
@@ -110,13 +124,11 @@ def problem(kind: str, value: object) -> str | None:
         return None
     if not isinstance(value, str) or not value:
         return "must be a text that is not empty"
-    if "\n" in value:
-        return "must be one line"
     if kind == "hex32" and (len(value) != 32 or set(value) - set(string.hexdigits)):
         return "must be 32 hexadecimal digits"
     if kind == "fernet" and not _is_fernet(value):
         return "must be a Fernet key (32 bytes in URL-safe base 64)"
-    return None
+    return line_problem(value)
 
 
 def merge(existing: Mapping[str, Secret], wanted: Mapping[str, str], where: str) -> tuple[dict[str, Secret], list[str]]:
@@ -214,8 +226,11 @@ class SecretsFile:
     def give(self, given: Mapping[str, str], *, check: bool = False) -> list[str]:
         """Write what only the operator knows, such as passwords of devices; return the names of those that differ."""
         for name, value in given.items():
-            if not value or "\n" in value:
-                raise SecretsError(f"{name}: must be one line of text that is not empty")
+            if value in ("", "None"):  # the word that Ansible has where there is no terminal
+                remedy = "where nobody can be asked: -e @FILE, with ozone_secret_value in that file"
+                raise SecretsError(f"{name}: must be one line of text that is not empty; {remedy}")
+            if fault := line_problem(value):
+                raise SecretsError(f"{name}: {fault}")
         private_directory(self.path.parent)
         with exclusive(self.path.with_name(f".{self.path.name}.lock")):
             there = self.read()
@@ -244,11 +259,23 @@ _in_use: set[str] = set()
 def use(value: Secret) -> None:
     """Note that a secret is in use in this process. Of one with several lines (a key), each line counts."""
     for text in value.values() if isinstance(value, dict) else [value]:
-        _in_use.update(
-            part
-            for part in (text.strip(), *(line.strip() for line in text.splitlines()))
-            if len(part) >= SHORTEST and not part.startswith("-----")
-        )
+        for part in (text.strip(), *(line.strip() for line in text.splitlines())):
+            if len(part) >= SHORTEST and not part.startswith("-----"):
+                _in_use.update(_forms(part))
+
+
+def _forms(text: str) -> set[str]:
+    """A secret as it may show: itself, and as oslo.config, a URL, JSON and YAML have to write it."""
+    latin = text.encode(errors="replace").decode("latin-1")
+    return {
+        text,
+        text.replace("$", "$$"),
+        text.replace("$", "\\$"),
+        *(quote(form, safe=safe) for form in (text, latin, text.replace("/", "%2F")) for safe in ("", "/")),
+        json.dumps(text)[1:-1],
+        json.dumps(text, ensure_ascii=False)[1:-1],
+        text.replace("'", "''"),
+    }
 
 
 def secrets_in_use() -> set[str]:

@@ -32,6 +32,12 @@ options:
       - Not possible with O(source=hashi_vault), whose own tools write them.
     type: dict
     default: {}
+  given_variables:
+    description:
+      - Secrets that only the operator knows, with the names of the variables that hold them.
+      - A value is taken as it is. No template in it is evaluated.
+    type: dict
+    default: {}
   state_dir:
     description: State directory of the cloud. Default is C(ozone_cloud.state_dir).
     type: path

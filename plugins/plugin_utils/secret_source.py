@@ -53,6 +53,12 @@ def secrets_file(loader: Any, state_dir: Path) -> SecretsFile:
     return SecretsFile(state_dir / "secrets.yml", vault_of(loader, state_dir))
 
 
+def decrypt(loader: Any, templar: Any, variables: Mapping[str, Any], text: str) -> str:
+    """A value of cloud.yml that ansible-vault has encrypted. :raises SecretsError: no known password fits."""
+    vault = vault_of(loader, state_dir_of(templar, variables))
+    return vault.decrypt(text.encode(), Path("a !vault value of cloud.yml"))
+
+
 def from_server(
     loader: Any, templar: Any, variables: Mapping[str, Any], url: str, mount: str, path: str
 ) -> dict[str, Secret]:

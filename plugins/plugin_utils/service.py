@@ -16,9 +16,11 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
 
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.references import SECRET, VAULT, resolve
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.context import Context, DeclarationError
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.model import Manifest
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.option_data import OptionData, load_options
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.option_types import Literal
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.render import render
 from ansible_collections.ozone.openstack.plugins.module_utils.paths import cache_dir
 from ansible_collections.ozone.openstack.plugins.plugin_utils.secret_source import cloud_of
@@ -146,9 +148,15 @@ class Services:
         directory = self.images.get(image, {}).get("options")
         return known_options(Path(str(directory)), file) if directory else None
 
-    def _lookup(self, plugin: str, name: str, **options: str) -> Any:
+    def _lookup(self, plugin: str, *names: str, **options: str) -> Any:
         lookup = lookup_loader.get(f"ozone.openstack.{plugin}", loader=self.loader, templar=self.templar)
-        return plain(lookup.run([name], variables=dict(self.task_vars), **options)[0])
+        return plain(lookup.run(list(names), variables=dict(self.task_vars), **options)[0])
+
+    def _reveal(self, reference: Mapping[str, str]) -> Literal:
+        """The secret that a reference of an override stands for."""
+        if SECRET in reference:
+            return Literal(self._lookup("secret", reference[SECRET]))
+        return Literal(self._lookup("secret", vault=reference[VAULT]))
 
     def _secret(self, name: str) -> Any:
         return self._lookup("secret", name)
@@ -190,9 +198,13 @@ class Services:
             images=self.images,
             secret=self._secret,
             certificate=self._certificate,
-            overrides=self.overrides.get(service, {}),
+            overrides=self._with_secrets(self.overrides.get(service, {})),
             options=self._options,
         )
+
+    def _with_secrets(self, override: Mapping[str, Any]) -> dict[str, Any]:
+        """One service's overrides with its secrets; those of variables are put in where a variable is used."""
+        return {key: value if key == "variables" else resolve(value, self._reveal) for key, value in override.items()}
 
     def render(self, service: str) -> tuple[Manifest, dict[str, str]]:
         """The wanted generation of ``service`` on this node, and the contents of its files."""

@@ -18,6 +18,8 @@ from typing import Any, ClassVar
 
 import yaml
 
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.references import VAULT
+
 #: A key path: names of mappings and indexes of lists, from the top of the document.
 Path_ = tuple[str | int, ...]
 
@@ -141,6 +143,10 @@ _Loader.add_implicit_resolver(
 )
 
 
+#: The tags that Ansible gives an encrypted value.
+_VAULT_TAGS = ("!vault", "!vault-encrypted")
+
+
 class _Builder:
     """Makes plain data of YAML nodes, and notes lines and mistakes by the way."""
 
@@ -166,6 +172,8 @@ class _Builder:
             return [self.build(item, (*path, index), below) for index, item in enumerate(node.value)]
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path, above | {id(node)})
+        if node.tag in _VAULT_TAGS:
+            return self.vaulted(node, path, line)
         try:
             value = self.loader.construct_object(node, deep=True)
             if isinstance(value, int | float):
@@ -176,6 +184,14 @@ class _Builder:
                 line, path, f"not a value: {getattr(error, 'problem', None) or error}", "write plain YAML without tags"
             )
             return None
+
+    def vaulted(self, node: Any, path: Path_, line: int) -> dict[str, str] | None:
+        """A value that ansible-vault has encrypted, as Ansible writes it in JSON."""
+        text = "\n".join(str(node.value).split())
+        if not text.startswith("$ANSIBLE_VAULT;"):
+            self.add(line, path, "not a value that ansible-vault has encrypted", "use ansible-vault encrypt_string")
+            return None
+        return {VAULT: text + "\n"}
 
     def mapping(self, node: Any, path: Path_, above: frozenset[int]) -> dict[str, Any]:
         self.duplicates(node, path)

@@ -16,10 +16,11 @@ Sections that data cannot know by name, as they are made by configuration, are r
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud import references
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.catalogue import Catalogue
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.definition import Cloud
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import (
@@ -32,11 +33,15 @@ from ansible_collections.ozone.openstack.plugins.module_utils.cloud.overrides im
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.option_data import OptionData, load_options
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.option_types import (
     UNTYPED,
+    Literal,
     ValueRefused,
-    references,
     write,
 )
+from ansible_collections.ozone.openstack.plugins.module_utils.generation.option_types import (
+    references as referred,
+)
 from ansible_collections.ozone.openstack.plugins.module_utils.generation.oslo import merge_sections
+from ansible_collections.ozone.openstack.plugins.module_utils.secrets import SHORTEST
 
 #: Options that every service has: oslo.config registers them by itself.
 _ALWAYS = ("config_dir", "config_file", "config_source")
@@ -65,11 +70,17 @@ def check_options(
     return problems
 
 
-def check_cloud(cloud: Cloud, catalogue: Catalogue, directories: Mapping[str, Path]) -> list[Problem]:
+def check_cloud(
+    cloud: Cloud,
+    catalogue: Catalogue,
+    directories: Mapping[str, Path],
+    reveal: Callable[[Mapping[str, str]], str] = lambda reference: "secret",
+) -> list[Problem]:
     """``check_options`` of every override of a cloud, with the lines of cloud.yml.
 
     ``directories``: where the data of each image are. Services without containers, and images that are not built yet,
-    are left out. Raises ValueError for unusable data.
+    are left out. ``reveal`` gives the secret that a reference stands for, or a text in its place; no message shows it.
+    Raises ValueError for unusable data.
     """
     everything: dict[str, Any] = {}
     for _path, services in levels(cloud.data):
@@ -80,7 +91,8 @@ def check_cloud(cloud: Cloud, catalogue: Catalogue, directories: Mapping[str, Pa
             image = catalogue.services[service].get("image", "")
             if image in directories:
                 base = everything[service].get("config", {})
-                problems += check_options(override, directories[image], cloud.document, (*path, service), base)
+                known = references.resolve(override, lambda reference: Literal(reveal(reference)))
+                problems += check_options(known, directories[image], cloud.document, (*path, service), base)
     return problems
 
 
@@ -146,13 +158,13 @@ def _check_value(data: OptionData, section: str, option: str, value: Any) -> Ite
 def _references(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from references(key)
+            yield from referred(key)
             yield from _references(item)
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _references(item)
     elif isinstance(value, str):
-        yield from references(value)
+        yield from referred(value)
 
 
 def _refers(data: OptionData, section: str, name: str) -> bool:
@@ -164,3 +176,31 @@ def _refers(data: OptionData, section: str, name: str) -> bool:
     if group:
         return option in data.sections.get(group, {}) or group in data.free
     return option in _ALWAYS or any(option in data.sections.get(place, {}) for place in (section, "DEFAULT"))
+
+
+def check_secrets(
+    cloud: Cloud, generated: Mapping[str, str], stored: Mapping[str, Any], reveal: Callable[[Mapping[str, str]], str]
+) -> list[Problem]:
+    """References of overrides to secrets that are missing or of no use there, and values that cannot be decrypted.
+
+    ``generated``: name -> kind of what the services of the cloud get; ``stored``: what the secret source has;
+    ``reveal`` raises ValueError for a value that no known vault password fits.
+    """
+    problems: list[Problem] = []
+    for path, services in levels(cloud.data):
+        for where, reference in references.find(services, path):
+            name = reference.get(references.SECRET)
+            if name is None:
+                try:
+                    reveal(reference)
+                except ValueError as error:
+                    problems.append(cloud.document.problem(where, str(error)))
+            elif isinstance(stored.get(name), str) and len(stored[name]) < SHORTEST:
+                remedy = f"it needs {SHORTEST} characters at least"
+                problems.append(cloud.document.problem(where, f"{name} is too short to be masked in logs", remedy))
+            elif isinstance(stored.get(name), dict) or generated.get(name) == "fernet_keys":
+                problems.append(cloud.document.problem(where, f"the secret {name} has several values", "use another"))
+            elif name not in stored and name not in generated:
+                remedy = f"write it: make secret ARGS='-e ozone_secret={name}'"
+                problems.append(cloud.document.problem(where, f"there is no secret {name}", remedy))
+    return problems

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.ozone.openstack.plugins.module_utils.cloud import schema
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud import references, schema
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.catalogue import Catalogue, Service
 from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document import (
     Document,
@@ -29,7 +29,10 @@ def merge(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in more.items():
         old = merged.get(key)
-        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+        parts = isinstance(old, Mapping) and isinstance(value, Mapping)
+        if parts and not references.is_reference(old) and not references.is_reference(value):
+            value = merge(old or {}, value)
+        merged[key] = value
     return merged
 
 
@@ -149,6 +152,11 @@ def check_service(
     for name, file in override.get("files", {}).items():
         for tail, message, remedy in _check_file(service, name, file or {}, directory):
             problems.append(document.problem((*path, "files", name, *tail), message, remedy))
+    for tail, reference in references.find(override, path):
+        name = reference.get(references.SECRET)
+        if name is not None and not references.NAME.match(name):
+            remedy = "a name begins with a small letter and has letters, digits, _ and - only"
+            problems.append(document.problem(tail, f"{name!r} is no name of a secret", remedy))
     return problems + check_variables(document, (*path, "variables"), service, override.get("variables", {}))
 
 
@@ -172,6 +180,8 @@ def _check_file(
             if container not in containers:
                 remedy = did_you_mean(container, containers)
                 yield ("containers", index), f"{service.name} has no container {container}", remedy
+    if isinstance(file.get("content"), Mapping) and not references.is_reference(file["content"]):
+        yield ("content",), "must be a text or a secret", "write {secret: NAME}, or `config` for options by section"
     if "src" in file:
         source = directory / file["src"]
         try:
@@ -209,6 +219,7 @@ def check_variables(document: Document, path: Path_, service: Service, values: M
             for key, item in options[name].items()
             if key not in ("required", "description", "default", "version_added")
         }
+        value = references.resolve(value, lambda reference: "secret")
         result = ArgumentSpecValidator({name: spec}).validate({name: value})
         for error in result.error_messages:
             problems.append(

@@ -21,6 +21,7 @@ from ansible_collections.ozone.openstack.plugins.module_utils.cloud.document imp
     Problem,
     did_you_mean,
 )
+from ansible_collections.ozone.openstack.plugins.module_utils.cloud.references import VAULT
 from ansible_collections.ozone.openstack.plugins.module_utils.ip import address, network
 
 Schema = dict[str, Any]
@@ -239,18 +240,22 @@ _BMC = _object(
 )
 
 _ADDRESS: Schema = {"type": "string", "format": "address", "rule": "an IP address without prefix length"}
+#: A value that ansible-vault has encrypted has several lines.
+_ENCRYPTED: Schema = {"type": "string", "multiline": True, "description": "What `!vault` becomes."}
 _ITEM: Schema = {
     "type": ["string", "number", "boolean", "array", "object"],
+    "properties": {VAULT: _ENCRYPTED},
     "description": "A string, number or boolean; a list or mapping where the option's items are such.",
 }
 _VALUE: Schema = {
     "type": ["string", "number", "boolean", "null", "array", "object"],
     "items": _ITEM,
+    "properties": {VAULT: _ENCRYPTED},
     "additionalProperties": _ITEM,
     "description": "A string, number or boolean; a list for an option that takes several values; a mapping for one "
     "that takes keys and values. What each option takes is checked against the image. null leaves the option to the "
     "service's default. In a string, `$name` refers to another option, as in the service's own file; `$$` is a dollar "
-    "sign.",
+    "sign. `{secret: NAME}` and `!vault` stand for secrets.",
 }
 
 CONTAINER_OVERRIDE = _object(
@@ -292,13 +297,25 @@ CONTAINER_OVERRIDE = _object(
     },
 )
 #: The keys of which a file has exactly one: where its text comes from.
-FILE_SOURCES = ("src", "content")
+FILE_SOURCES = ("src", "content", "config")
+_CONFIG: Schema = _map(
+    "Options by section.",
+    "section",
+    SECTION,
+    _map("Options and their values.", "option", OPTION, _VALUE),
+)
 FILE_OVERRIDE = {
     **_object(
-        "One file: `src` or `content`, and its attributes. null: without a file that another level or Ozone has.",
+        "One file: `src`, `content` or `config`, and its attributes. null: without a file that another level or Ozone "
+        "has.",
         {
             "src": _text("A text file of the deployment host, relative to cloud.yml.", minLength=1),
-            "content": _text("The text of the file.", multiline=True),
+            "content": {
+                "type": ["string", "object"],
+                "multiline": True,
+                "description": "The text of the file; `{secret: NAME}` and `!vault` stand for secrets.",
+            },
+            "config": {**_CONFIG, "description": "The options of a file in the form of oslo.config, by section."},
             "mode": _text(
                 "Its permissions. Default: those of Ozone's own file, else `0640` in containers, `0644` on the node.",
                 pattern=r"^[0-7]{4}\Z",
@@ -314,7 +331,7 @@ FILE_OVERRIDE = {
             ),
         },
         oneOf=[*({"type": "object", "required": [key]} for key in FILE_SOURCES), {"not": {"type": "object"}}],
-        rule="exactly one of src and content",
+        rule="exactly one of src, content and config",
     ),
     "type": ["object", "null"],
 }

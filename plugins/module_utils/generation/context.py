@@ -29,7 +29,7 @@ class Context:
     overrides for the service; ``images`` the index of built images; ``secret`` gives a secret by its name;
     ``certificate`` the PEM text of a certificate with its key by its name, or of the authority (``ca``); ``options``
     what is known of the options of a configuration file, by image and file. It comes with the image, so that every
-    deployment host renders the same.
+    deployment host renders the same. In ``overrides``, secrets have been put in already.
     """
 
     cloud: Mapping[str, Any]

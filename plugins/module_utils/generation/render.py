@@ -80,7 +80,7 @@ OVERRIDE_FILE_KEYS = set(schema.FILE_OVERRIDE["properties"]) - {"src"}
 #: A file of a declaration has these as well.
 FILE_KEYS = OVERRIDE_FILE_KEYS | {"builder", "options", "component"}
 #: Where the text of a file comes from: what an override says replaces all of them.
-CONTENT_KEYS = {"content", "builder", "options"}
+CONTENT_KEYS = {"content", "config", "builder", "options"}
 
 
 def _refuse_unknown(where: str, given: Mapping[str, Any], known: set[str]) -> None:
@@ -140,6 +140,10 @@ class Renderer:
         _refuse_unknown(where, spec, FILE_KEYS)
         if "builder" in spec:
             return BUILDERS[str(spec["builder"])](self.context, **spec.get("options", {}))
+        if "config" in spec:
+            # Options as in the service's own file, if there is one only: those of Keystone's domains are some of them.
+            known = list(self.meta.get("config", {}))
+            return self._ini(where, spec["config"], known[0] if len(known) == 1 else "")
         content = spec.get("content", "")
         return str(content) if isinstance(content, str) else json.dumps(content, indent=2, sort_keys=True) + "\n"
 
@@ -167,7 +171,7 @@ class Renderer:
                 continue
             _refuse_unknown(f"{self.service}: overrides files.{path}", override, OVERRIDE_FILE_KEYS)
             base = wanted.get(path, {})
-            if "content" in override:
+            if "content" in override or "config" in override:
                 base = {name: value for name, value in base.items() if name not in CONTENT_KEYS}
             wanted[path] = {**base, **override}
         return wanted
@@ -209,18 +213,19 @@ class Renderer:
             result[section] = oslo.client_section(context.auth_url(), user, self._secret("identity"), CA_FILE)
         return oslo.merge_sections(oslo.literal(result), options)
 
+    def _ini(self, where: str, sections: Mapping[str, Mapping[str, Any]], options_of: str) -> str:
+        """The text of a file of oslo.config; ``options_of``: the configuration file whose options it has."""
+        try:
+            data = self.context.options(str(self.meta.get("image", "")), options_of) if options_of else None
+            return oslo.render_ini(sections, data.type_of if data is not None else oslo.untyped)
+        except ValueError as error:
+            raise DeclarationError(f"{where}: {error}") from None
+
     def _config_text(self, name: str, container: str) -> str:
         spec = self.declaration["config"][name]
-        sections = self.sections(name, spec)
         without = set(spec.get("without", {}).get(container, []))
-        try:
-            data = self.context.options(str(self.meta["image"]), name)
-            return oslo.render_ini(
-                {key: value for key, value in sections.items() if key not in without},
-                data.type_of if data is not None else oslo.untyped,
-            )
-        except ValueError as error:
-            raise DeclarationError(f"{self.service}: config {name}: {error}") from None
+        sections = {key: value for key, value in self.sections(name, spec).items() if key not in without}
+        return self._ini(f"{self.service}: config {name}", sections, name)
 
     # -- containers ----------------------------------------------------------------------------------------------------
 

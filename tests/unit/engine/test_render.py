@@ -135,6 +135,7 @@ FILE_EXAMPLES: dict[str, Any] = {
     "content": "other",
     "mode": "0604",
     "owner": "42",
+    "config": {"ldap": {"url": "ldap://a"}},
     "group": "43",
     "containers": ["keystone_worker"],
 }
