@@ -20,7 +20,10 @@ NODES = 20
 PLAY = """
 - hosts: all
   gather_facts: false
-  vars: {nova_workers: 3}
+  vars:
+    nova_workers: 3
+    ansible_ssh_executable: "{{ playbook_dir }}/ssh"
+    ansible_python_interpreter: python3
   tasks:
     - ozone.openstack.secrets:
         secrets: "{{ ozone_cloud.secrets.values() | combine }}"
@@ -55,6 +58,9 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "host_vars").mkdir()
     (tmp_path / "host_vars" / "compute3.yml").write_text('nova_debug: "{{ not_defined }}"')
     (tmp_path / "cloud.yml").write_text(yaml.safe_dump(definition(NODES), sort_keys=False))
+    probe = {"changed": False, "os": {"id": "debian", "version_id": "13"}, "time": 0, "services": {}}
+    (tmp_path / "ssh").write_text(f"#!/bin/sh\ncat > /dev/null\necho '{json.dumps(probe)}'\n")
+    (tmp_path / "ssh").chmod(0o755)
     write_image_index(tmp_path / "cache", "2026.1")
     monkeypatch.setenv("OZONE_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("OZONE_CACHE", str(tmp_path / "cache"))
@@ -66,6 +72,7 @@ def start(directory: Path, *command: object) -> subprocess.CompletedProcess[str]
     environ = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")} | {
         "ANSIBLE_COLLECTIONS_PATH": str(COLLECTION / ".ansible" / "collections"),
         "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_PIPELINING": "1",
     }
     return subprocess.run(
         [str(word) for word in command],
