@@ -72,14 +72,16 @@ def plain(value: Any) -> Any:
     return value
 
 
-def role_variable(value: Any) -> Any:
-    """``plain``, with a look-up for each secret, done on the deployment host where the role uses the variable."""
+def host_variable(name: str, value: Any) -> Any:
+    """``plain``; in variables of roles with a look-up for each secret, which is done where the role uses it."""
+    if name.startswith("ozone_"):
+        return plain(value)
     if references.is_reference(value):
         return trust_as_template(references.template(value))
     if isinstance(value, dict):
-        return {key: role_variable(item) for key, item in value.items()}
+        return {key: host_variable(name, item) for key, item in value.items()}
     if isinstance(value, list):
-        return [role_variable(item) for item in value]
+        return [host_variable(name, item) for item in value]
     return plain(value)
 
 
@@ -145,7 +147,7 @@ class InventoryModule(BaseInventoryPlugin):
         for host, variables in built.hosts.items():
             target.add_host(host)
             for name, value in variables.items():
-                target.set_variable(host, name, plain(value) if name.startswith("ozone_") else role_variable(value))
+                target.set_variable(host, name, host_variable(name, value))
         for group, hosts in built.groups.items():
             target.add_group(group)
             for host in hosts:

@@ -26,7 +26,7 @@ from ansible.template import Templar
 def main(collections: str, state: str, *files: str) -> None:
     """Render the clouds of ``files``."""
     init_plugin_loader([str(Path(collections).absolute())])
-    from ansible_collections.ozone.openstack.plugins.inventory.cloud import plain
+    from ansible_collections.ozone.openstack.plugins.inventory.cloud import host_variable, plain
     from ansible_collections.ozone.openstack.plugins.module_utils.cloud import definition
     from ansible_collections.ozone.openstack.plugins.module_utils.cloud.inventory import build_inventory
     from ansible_collections.ozone.openstack.plugins.module_utils.generation.option_data import OptionData
@@ -66,7 +66,10 @@ def main(collections: str, state: str, *files: str) -> None:
         secrets_file(loader, Path(built.variables["ozone_cloud"]["state_dir"])).ensure(wanted)
         nodes: dict[str, dict[str, Any]] = {}
         for node, own in built.hosts.items():
-            variables = {name: plain(value) for name, value in {**built.variables, **own}.items()}
+            variables = {
+                **{name: plain(value) for name, value in built.variables.items()},
+                **{name: host_variable(name, value) for name, value in own.items()},
+            }
             variables["inventory_hostname"] = node
             services = WithoutBuild(variables, Templar(loader=loader, variables=variables), loader)
             nodes[node] = {}
