@@ -98,7 +98,9 @@ def test_a_story_of_three_machines(verbs: Verbs, ironic: Ironic) -> None:
     assert code == 2
     assert "bm3: is part of the cloud: take its services away with scale_down.yml" in " ".join(said.split())
     verbs.data["nodes"]["bm3"]["provisioned"] = False
-    assert "This wipes bm3" in verbs("unprovision", ozone_nodes="bm3")[1]
+    asked = " ".join(verbs("unprovision", ozone_nodes="bm3")[1].split())
+    assert "unprovision wipes bare-metal nodes" in asked
+    assert "bm3: " in asked.partition("It would do this:")[2]
     assert states(ironic)["bm3"] == "active"
     code, said = verbs("unprovision", ozone_nodes="bm3", ozone_confirm=True, ozone_dead=True)
     assert code == 0, said
