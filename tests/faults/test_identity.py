@@ -33,11 +33,13 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         "traffic": {"management": "control"},
         "profiles": {"plain": {"services": ["node"]}},
         "nodes": {
-            "one": {"profile": "plain", "addresses": {"control": "198.18.4.21"}},
-            "two": {"profile": "plain", "addresses": {"control": "198.18.4.22"}},
+            "one": {"profile": "plain", "addresses": {"control": "198.18.47.21"}},
+            "two": {"profile": "plain", "addresses": {"control": "198.18.47.22"}},
         },
     }
-    del definition["networks"]["external"]
+    # The lab of the other tests of this directory may be there at the same time.
+    subnet = {"cidr": "198.18.47.0/24", "host": "198.18.47.1", "pool": ["198.18.47.10", "198.18.47.99"]}
+    definition["networks"] = {"control": {"subnets": {"main": subnet}}}
     source = directory / "source.yml"
     source.write_text(yaml.safe_dump(definition, sort_keys=False), encoding="utf-8")
     cloud = Cloud(source, directory)
@@ -58,7 +60,7 @@ def test_swapped_nodes_are_refused_and_left_as_they_are(pair: Cloud) -> None:
     known = hosts.read_text()
     # What SSH knows of the two is swapped as well: its own protection is not what is tested here.
     hosts.write_text(
-        known.replace("198.18.4.21", "@").replace("198.18.4.22", "198.18.4.21").replace("@", "198.18.4.22")
+        known.replace("198.18.47.21", "@").replace("198.18.47.22", "198.18.47.21").replace("@", "198.18.47.22")
     )
     try:
         for verb, arguments in (
