@@ -31,7 +31,7 @@ PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 #: What the packages that can cut a node off, or wipe one, promise of lines and branches.
 COVERAGE = ["--cov-branch", "--cov-report=", "--cov-fail-under=95"]
 PACKAGES = "plugins/module_utils"
-#: Two at once: emulated machines, each in a network of its own, or Ironics.
+#: Two at once: unit tests, emulated machines, each in a network of its own, or Ironics.
 TWO = ["-n", "2", "--dist", "worksteal"]
 GALAXY = ["ansible-galaxy", "collection", "build", "--force", "--output-path", "build"]
 
@@ -55,7 +55,7 @@ TIERS = [
     Tier("galaxy", GALAXY, 120, "lint"),
     Tier("docs", [sys.executable, "docs/generate.py", "--check"], 300),
     Tier("structure", [*PYTEST, "tests/structure"], 300),
-    Tier("unit", [*PYTEST, "tests/unit", "--ignore=tests/unit/network", "--ignore=tests/unit/baremetal"], 900),
+    Tier("unit", [*PYTEST, "tests/unit", "--ignore=tests/unit/network", "--ignore=tests/unit/baremetal", *TWO], 1200),
     Tier("unit-network", [*PYTEST, "tests/unit/network", f"--cov={PACKAGES}/network", *COVERAGE], 900, "unit"),
     Tier("unit-baremetal", [*PYTEST, "tests/unit/baremetal", f"--cov={PACKAGES}/baremetal", *COVERAGE], 900, "unit"),
     Tier("conformance", [*PYTEST, "tests/conformance"], 600),

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -91,13 +90,9 @@ def test_a_listing_has_the_cloud_once(tmp_path: Path, export: list[str]) -> None
     sizes = {}
     for nodes in (200, 400):
         write(tmp_path, fleet(nodes))
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = run(tmp_path, "ansible-inventory", "-i", "cloud.yml", "--list", *export)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert done.returncode == 0, done.stderr
         sizes[nodes] = len(done.stdout)
-        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        assert seconds < 0.025 * nodes
     assert sizes[200] < 2_000_000
     assert sizes[400] < 2.1 * sizes[200]
     listing = json.loads(done.stdout)
