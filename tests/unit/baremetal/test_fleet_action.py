@@ -37,7 +37,7 @@ class Api(Ironic):
 @pytest.fixture
 def ironic(monkeypatch: pytest.MonkeyPatch) -> Api:
     there = Api(Clock())
-    monkeypatch.setattr(baremetal_fleet.ironic, "client", lambda options, variables: there)
+    monkeypatch.setattr(baremetal_fleet.ironic, "client", lambda options, variables, templar: there)
     return there
 
 
@@ -51,6 +51,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
 def act(check: bool = False, diff: bool = False, **options: Any) -> dict[str, Any]:
     action = baremetal_fleet.ActionModule.__new__(baremetal_fleet.ActionModule)
     action._task = SimpleNamespace(check_mode=check, diff=diff)
+    action._templar = None
     defaults = {name: spec.get("default") for name, spec in baremetal_fleet.ARGUMENTS.items()}
     result: dict[str, Any] = action.work({**defaults, **options}, {})
     return result

@@ -69,9 +69,10 @@ def test_the_action(monkeypatch: pytest.MonkeyPatch) -> None:
     there = Ironic(Clock())
     there.add("bm0", "active", power_state="power on", provision_updated_at="2026-11-21T11:00:00+00:00")
     there.add("bm1", "deploy failed", last_error="Timeout reached while waiting for callback for node x")
-    monkeypatch.setattr(baremetal_fleet_info.ironic, "client", lambda options, variables: there)
+    monkeypatch.setattr(baremetal_fleet_info.ironic, "client", lambda options, variables, templar: there)
     action = baremetal_fleet_info.ActionModule.__new__(baremetal_fleet_info.ActionModule)
     action._task = SimpleNamespace(check_mode=False)
+    action._templar = None
     result = action.work({"names": None, "limits": {}, "cloud": "", "clouds_file": None}, {})
     assert result["states"] == {"active": 1, "deploy failed": 1}
     assert len(result["problems"]) == 1
