@@ -153,7 +153,7 @@ REFUSED: dict[str, tuple[Callable[[Data], None], list[str]]] = {
     ),
     "file and content": (
         set_in("overrides", {"web": {"files": {"x": {"src": "a", "content": "b"}}}}),
-        ["overrides.web.files.x: has src and content (give exactly one of src and content)"],
+        ["overrides.web.files.x: has src and content (give exactly one of src, content and config)"],
     ),
     "a file outside": (
         set_in("overrides", {"web": {"files": {"../x": {"content": "b"}}}}),
@@ -587,7 +587,7 @@ ACCEPTED: dict[str, Callable[[Data], None]] = {
         lambda data: machine(data, image="other", traits=["CUSTOM_GPU"], expected={"cpus": 2, "disks": [{"size": 10}]}),
         lambda data: machine(data, root_device={"size": ">= 10"}, preserve=[{"serial": "D"}], automated_clean=False),
         set_in("sites", "main", {"conductor_group": "rack1"}),
-        set_in("authorized_keys", ["ssh-ed25519 AAAA me"]),
+        set_in("authorized_keys", ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"]),
     ),
     "allocations": both(OFFERED, set_in("allocations", {"gpu1": {"site": "main", "traits": ["CUSTOM_GPU"]}})),
     "everything on one network": both(
