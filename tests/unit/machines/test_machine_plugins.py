@@ -100,7 +100,7 @@ def test_a_secret_is_asked_for_where_somebody_can_answer(
     before = file.read_bytes()
     more = ("-e", json.dumps({**variables, "ozone_secret": "bmc_password"}))
     said = playbook(COLLECTION / "playbooks" / "secret.yml", *more)
-    assert "no value was given" in said, said
+    assert "where nobody can be asked: -e @FILE" in said, said
     assert file.read_bytes() == before
     said = playbook(COLLECTION / "playbooks" / "secret.yml", *more, "-e", '{"ozone_secret_value": "another one"}')
     assert "changed=1" in said, said
