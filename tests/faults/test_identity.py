@@ -49,7 +49,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         yield cloud
     finally:
         cloud.restore()
-        cloud.run("lab_down")
+        cloud.down()
 
 
 def test_swapped_nodes_are_refused_and_left_as_they_are(pair: Cloud) -> None:
@@ -67,7 +67,7 @@ def test_swapped_nodes_are_refused_and_left_as_they_are(pair: Cloud) -> None:
             ("plan", ()),
             ("deploy", ()),
             ("rollback", ("-e", "ozone_service=node")),
-            ("scale_down", ("-e", "{ozone_nodes: [two]}")),
+            ("scale_down", ("-e", "ozone_nodes=two", "-e", "ozone_confirm=true")),
             ("validate", ()),
         ):
             result = pair.run(verb, *arguments, limit=300)
