@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from oslo_config import cfg, types
 
@@ -107,6 +107,7 @@ ITEMS = [
 
 @pytest.mark.parametrize("bounds", [False, True])
 @pytest.mark.parametrize(("item", "values"), ITEMS)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_a_list_arrives_or_is_refused(place: Path, bounds: bool, item: Any, values: Any, data: st.DataObject) -> None:
     wanted = data.draw(st.lists(values, max_size=3))
@@ -119,6 +120,7 @@ def test_a_list_arrives_or_is_refused(place: Path, bounds: bool, item: Any, valu
 
 
 @pytest.mark.parametrize(("item", "values"), ITEMS)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_a_mapping_arrives_or_is_refused(place: Path, item: Any, values: Any, data: st.DataObject) -> None:
     wanted = data.draw(st.dictionaries(LINES, values, max_size=3))

@@ -237,3 +237,27 @@ def test_exclusive_gives_up(tmp_path: Path) -> None:
         atomic.exclusive(tmp_path / "lock", timeout=0.1),
     ):
         raise AssertionError
+
+
+def test_mask_knows_a_secret_as_files_and_urls_have_it() -> None:
+    secrets.use('p$w"é/@x')
+    for form in (
+        'p$w"é/@x',
+        'p$$w"é/@x',
+        "p%24w%22%C3%A9%2F%40x",
+        "p%24w%22%C3%83%C2%A9%2F%40x",
+        'p$w\\"é/@x',
+        'p$w\\"\\u00e9/@x',
+    ):
+        assert secrets.mask(f"<{form}>") == "<********>", form
+
+
+@pytest.mark.parametrize("value", ["a\tb", "a\x00b", "a\x85b", "a\u2028b", "a\rb"])
+def test_a_password_is_one_line_of_printable_text(value: str) -> None:
+    assert "printable" in str(secrets.problem("password", value))
+
+
+@pytest.mark.parametrize("value", [" a b ", "$x{{ y }}%s", "'\"\\#;,:=[]", "ß密é€\u00a0"])
+def test_a_password_has_any_printable_text(value: str) -> None:
+    assert secrets.problem("password", value) is None
+    assert secrets.parse(secrets.dump({"a": value}), "file") == {"a": value}
