@@ -33,6 +33,8 @@ COVERAGE = ["--cov-branch", "--cov-report=", "--cov-fail-under=95"]
 PACKAGES = "plugins/module_utils"
 #: Two at once: unit tests, emulated machines, each in a network of its own, or Ironics.
 TWO = ["-n", "2", "--dist", "worksteal"]
+#: End-to-end tests that have tiers of their own.
+LONG = ("ipv6", "odd_secrets", "upgrade")
 GALAXY = ["ansible-galaxy", "collection", "build", "--force", "--output-path", "build"]
 
 
@@ -61,7 +63,8 @@ TIERS = [
     Tier("conformance", [*PYTEST, "tests/conformance"], 600),
     Tier("fleet", [*PYTEST, "tests/fleet", *TWO], 900),
     Tier("molecule", ["molecule", "test", "--all", "--report", "--command-borders"], 1500),
-    Tier("e2e", [*PYTEST, "tests/e2e", *(f"--ignore=tests/e2e/test_{name}.py" for name in ("upgrade", "ipv6"))], 1800),
+    Tier("e2e", [*PYTEST, "tests/e2e", *(f"--ignore=tests/e2e/test_{name}.py" for name in LONG)], 1800),
+    Tier("odd_secrets", [*PYTEST, "tests/e2e/test_odd_secrets.py"], 1500),
     Tier("ipv6", [*PYTEST, "tests/e2e/test_ipv6.py"], 1500),
     Tier("upgrade", [*PYTEST, "tests/e2e/test_upgrade.py"], 3600),
     Tier("faults", [*PYTEST, "tests/faults"], 1800),
