@@ -266,6 +266,16 @@ def short_playbooks(tree: Tree) -> list[str]:
     ]
 
 
+def task_files_have_names_of_their_own(tree: Tree) -> list[str]:
+    """No task file has the name of a playbook: a nested static import finds that first."""
+    verbs = {name.removeprefix("playbooks/") for name in tree.files if re.fullmatch(r"playbooks/[^/]+\.yml", name)}
+    return [
+        f"{name}: playbooks/{verb} has the same name"
+        for name in tree.files
+        if name.startswith("playbooks/tasks/") and (verb := name.removeprefix("playbooks/tasks/")) in verbs
+    ]
+
+
 def known_collections(tree: Tree) -> list[str]:
     """Only Ansible itself, this collection, and what galaxy.yml declares may be used."""
     galaxy = tree.yaml("galaxy.yml") or {}
@@ -701,6 +711,7 @@ RULES: list[Rule] = [
     short_sections,
     every_role_has_a_scenario,
     short_playbooks,
+    task_files_have_names_of_their_own,
     known_collections,
     no_skips,
     reasons_for_exceptions,

@@ -126,6 +126,7 @@ BAD: dict[str, list[tuple[str, str | None, str]]] = {
         ("extensions/molecule/nothing/molecule.yml", "", "names no role"),
     ],
     "short_playbooks": [("playbooks/plan.yml", "# x\n" * 60, "60 lines")],
+    "task_files_have_names_of_their_own": [("playbooks/tasks/plan.yml", "---\n", "has the same name")],
     "known_collections": [("playbooks/plan.yml", "- name: X\n  community.general.haproxy:\n", "community.general")],
     "no_skips": [
         (".ansible-lint", "profile: production\nskip_list: [yaml]\n", "skip_list"),
